@@ -1,0 +1,67 @@
+//! The project's own chores: every verb here is one job of continuous integration.
+//!
+//! Nothing but the standard library, so that `cargo xtask` starts at once on a fresh clone.
+//! What a verb needs from the system it installs itself, or says what to install.
+
+use std::env;
+use std::process::{Command, ExitCode};
+
+/// One chore: its name, what it is for, and the steps it runs.
+struct Verb {
+    name: &'static str,
+    about: &'static str,
+    run: fn() -> Result<(), String>,
+}
+
+const VERBS: &[Verb] = &[
+    Verb { name: "fmt", about: "check the formatting", run: fmt },
+    Verb { name: "lint", about: "clippy over everything, warnings are errors", run: lint },
+    Verb { name: "unit", about: "unit, story, contract and end-to-end tests", run: unit },
+    Verb { name: "test", about: "fmt, lint, unit: what continuous integration runs", run: test },
+];
+
+fn main() -> ExitCode {
+    let wanted = env::args().nth(1).unwrap_or_default();
+    let Some(verb) = VERBS.iter().find(|verb| verb.name == wanted) else {
+        eprintln!("usage: cargo xtask VERB\n");
+        for verb in VERBS {
+            eprintln!("  {:8} {}", verb.name, verb.about);
+        }
+        return ExitCode::from(2);
+    };
+    match (verb.run)() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(why) => {
+            eprintln!("xtask {}: {why}", verb.name);
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn test() -> Result<(), String> {
+    fmt()?;
+    lint()?;
+    unit()
+}
+
+fn fmt() -> Result<(), String> {
+    cargo(&["fmt", "--all", "--check"])
+}
+
+fn lint() -> Result<(), String> {
+    cargo(&["clippy", "--workspace", "--all-targets", "--locked", "--", "-D", "warnings"])
+}
+
+fn unit() -> Result<(), String> {
+    cargo(&["test", "--workspace", "--locked"])
+}
+
+/// Runs cargo with `args`; its output goes straight through.
+fn cargo(args: &[&str]) -> Result<(), String> {
+    let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let status = Command::new(cargo)
+        .args(args)
+        .status()
+        .map_err(|why| format!("cannot run cargo: {why}"))?;
+    if status.success() { Ok(()) } else { Err(format!("`cargo {}` failed", args.join(" "))) }
+}
