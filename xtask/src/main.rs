@@ -14,10 +14,26 @@ struct Verb {
 }
 
 const VERBS: &[Verb] = &[
-    Verb { name: "fmt", about: "check the formatting", run: fmt },
-    Verb { name: "lint", about: "clippy over everything, warnings are errors", run: lint },
-    Verb { name: "unit", about: "unit, story, contract and end-to-end tests", run: unit },
-    Verb { name: "test", about: "fmt, lint, unit: what continuous integration runs", run: test },
+    Verb {
+        name: "fmt",
+        about: "check the formatting",
+        run: fmt,
+    },
+    Verb {
+        name: "lint",
+        about: "clippy over everything, warnings are errors",
+        run: lint,
+    },
+    Verb {
+        name: "unit",
+        about: "unit, story, contract and end-to-end tests",
+        run: unit,
+    },
+    Verb {
+        name: "test",
+        about: "fmt, lint, unit: what continuous integration runs",
+        run: test,
+    },
 ];
 
 fn main() -> ExitCode {
@@ -49,7 +65,15 @@ fn fmt() -> Result<(), String> {
 }
 
 fn lint() -> Result<(), String> {
-    cargo(&["clippy", "--workspace", "--all-targets", "--locked", "--", "-D", "warnings"])
+    cargo(&[
+        "clippy",
+        "--workspace",
+        "--all-targets",
+        "--locked",
+        "--",
+        "-D",
+        "warnings",
+    ])
 }
 
 fn unit() -> Result<(), String> {
@@ -63,5 +87,9 @@ fn cargo(args: &[&str]) -> Result<(), String> {
         .args(args)
         .status()
         .map_err(|why| format!("cannot run cargo: {why}"))?;
-    if status.success() { Ok(()) } else { Err(format!("`cargo {}` failed", args.join(" "))) }
+    if status.success() {
+        Ok(())
+    } else {
+        Err(format!("`cargo {}` failed", args.join(" ")))
+    }
 }
