@@ -1,0 +1,1 @@
+//! Values as both dialects write them: durations, sizes, the words of a command.
