@@ -110,8 +110,9 @@ pub(super) fn split_fault(
 }
 
 /// Makes a program with a slash absolute, seen from the file; a bare name is left to the search path.
-fn place_program(program: &mut String, node: &Node<'_>, reader: &mut Reader<'_>) {
+pub(super) fn place_program(program: &mut String, node: &Node<'_>, reader: &mut Reader<'_>) {
     if program.contains(['/', '\\']) && !is_absolute(program) {
+        reader.relative.push((program.clone(), node.span()));
         *program = resolve(&reader.source.directory, program);
     }
     reader.say(Field::Program, program.clone(), node.span());

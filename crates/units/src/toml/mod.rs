@@ -38,6 +38,7 @@ use crate::diagnostic::{Diagnostic, Severity};
 use crate::source::{Loaded, Source};
 use crate::words::{check_name, nearest};
 
+pub(crate) use listen::print_address;
 pub use shape::{Fact, Shape, Text};
 pub use value::Value;
 pub use write::{json, keys, write};

@@ -3,14 +3,14 @@
 use aplomb_core::spec::{Command, PreStop, Request, Stop, StopStep, Whom};
 use aplomb_core::{Duration, Signal};
 
-use super::command::{Commands, split_fault};
+use super::command::{Commands, place_program, split_fault};
 use super::form::{Blank, Form, word_form};
 use super::key::{At, Key, Section, Via, at, facts, read_keys, write_changed};
 use super::reader::{Node, Reader, array_of, table_of};
 use super::shape::Shape;
 use super::value::Value;
 use crate::source::Field;
-use crate::words::{is_absolute, join, parse_duration, print_duration, resolve, split};
+use crate::words::{join, parse_duration, print_duration, split};
 
 const STEP: &str =
     "a stop step such as \"SIGTERM 20s\", \"ctrl-c 5s\" or \"command PROGRAM ARGS…\"";
@@ -302,10 +302,7 @@ pub(super) fn command_text(
         reader.bad(node, "it names no program", "a program after `command`");
         return None;
     };
-    if program.contains(['/', '\\']) && !is_absolute(&program) {
-        program = resolve(&reader.source.directory, &program);
-    }
-    reader.say(Field::Program, program.clone(), node.span());
+    place_program(&mut program, node, reader);
     Some(Command {
         program,
         args: words.collect(),
