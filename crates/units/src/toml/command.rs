@@ -4,7 +4,7 @@
 use aplomb_core::spec::{Command, Expansion, Privilege};
 
 use super::form::{Blank, Form, word_form};
-use super::key::{At, Key, Section, at, read_keys, write_changed};
+use super::key::{At, Key, Section, at, read_keys, section_shape, write_changed};
 use super::reader::{Node, Reader, array_of, table_of, text_of};
 use super::shape::Shape;
 use super::value::Value;
@@ -191,10 +191,7 @@ impl From<&Command> for CommandTable {
 
 impl Form for Command {
     fn shape() -> Shape {
-        Shape::AnyOf(vec![
-            Words::shape(),
-            Shape::Table(super::key::facts::<CommandTable>()),
-        ])
+        Shape::AnyOf(vec![Words::shape(), section_shape::<CommandTable>()])
     }
 
     fn read(&mut self, node: &Node<'_>, reader: &mut Reader<'_>) {

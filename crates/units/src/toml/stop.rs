@@ -4,8 +4,8 @@ use aplomb_core::spec::{Command, PreStop, Request, Stop, StopStep, Whom};
 use aplomb_core::{Duration, Signal};
 
 use super::command::{Commands, place_program, split_fault};
-use super::form::{Blank, Form, word_form};
-use super::key::{At, Key, Section, Via, at, facts, read_keys, write_changed};
+use super::form::{Blank, Form, Sound, section_form, word_form};
+use super::key::{At, Key, Section, Via, at, read_keys, section_shape, write_changed};
 use super::reader::{Node, Reader, array_of, table_of};
 use super::shape::Shape;
 use super::value::Value;
@@ -79,42 +79,34 @@ impl Section for Stop {
         },
     ];
 
+    const SHORT: Option<&'static str> = Some("plan");
+
     fn initial() -> Stop {
         Stop::default()
     }
 }
 
-impl Form for Stop {
-    fn shape() -> Shape {
-        Shape::AnyOf(vec![
-            Shape::text(STEP),
-            Shape::list(StopStep::shape()),
-            Shape::Table(facts::<Stop>()),
-        ])
-    }
+section_form!(Stop);
 
-    fn read(&mut self, node: &Node<'_>, reader: &mut Reader<'_>) {
-        let Some(table) = table_of(node) else {
-            return self.plan.read(node, reader);
+impl Sound for Stop {
+    fn sound(&mut self, node: &Node<'_>, reader: &mut Reader<'_>) {
+        let key = |name| match table_of(node) {
+            Some(table) => table.get(name),
+            None => Some(node).filter(|_| name == "plan"),
         };
-        read_keys(self, table, reader);
-        if let Some((key, plan)) = table.get_key_value("plan") {
+        if let Some(plan) = key("plan") {
             if array_of(plan).is_some_and(<[Node<'_>]>::is_empty) {
                 reader.refuse(
-                    key.span(),
+                    plan.span(),
                     "`stop.plan` is empty, so nobody would be asked to end before the kill",
                     "give it a step such as \"SIGTERM 20s\"",
                 );
             }
             reader.say(Field::StopPlan, "", plan.span());
         }
-        if let Some(budget) = table.get("budget") {
+        if let Some(budget) = key("budget") {
             reader.say(Field::StopBudget, "", budget.span());
         }
-    }
-
-    fn write(&self) -> Value {
-        Value::Table(write_changed(self))
     }
 }
 
@@ -177,7 +169,7 @@ impl Graced {
 
 impl Form for PreStop {
     fn shape() -> Shape {
-        Shape::AnyOf(vec![Command::shape(), Shape::Table(facts::<Graced>())])
+        Shape::AnyOf(vec![Command::shape(), section_shape::<Graced>()])
     }
 
     fn read(&mut self, node: &Node<'_>, reader: &mut Reader<'_>) {
@@ -220,7 +212,7 @@ const WORDS: &[(&str, Request)] = &[
 
 impl Form for StopStep {
     fn shape() -> Shape {
-        Shape::AnyOf(vec![Shape::text(STEP), Shape::Table(facts::<Graced>())])
+        Shape::AnyOf(vec![Shape::text(STEP), section_shape::<Graced>()])
     }
 
     fn read(&mut self, node: &Node<'_>, reader: &mut Reader<'_>) {
