@@ -12,6 +12,6 @@ pub mod quantity;
 pub mod signal;
 pub mod spec;
 
-pub use quantity::{Bytes, Duration, End, ExitCode, Instant, RunId};
+pub use quantity::{Bytes, Duration, End, ExitCode, Instant, RunId, Wall};
 pub use signal::Signal;
 pub use spec::Spec;
