@@ -120,26 +120,7 @@ impl Platform for Fake {
         let mut state = self.state();
         let stdout = given(launch.stdout, None);
         let stderr = given(launch.stderr, stdout);
-        // Given away by the attempt, whatever comes of it.
-        let mut fresh = true;
-        for output in [launch.stdout, launch.stderr] {
-            if let Output::Pump(stream) = output {
-                fresh &= state.streams.give(stream) || launch.stdout == launch.stderr;
-            }
-        }
-        let born = if fresh {
-            begin(&mut state, launch, [stdout, stderr])
-        } else {
-            Err(SpawnError::Setup {
-                step: crate::Step::Stdout,
-                source: io::ErrorKind::NotFound.into(),
-            })
-        };
-        if born.is_err() {
-            for stream in [stdout, stderr].into_iter().flatten() {
-                state.streams.end(stream);
-            }
-        }
+        let born = begin(&mut state, launch, [stdout, stderr]);
         drop(state);
         self.shared.notify();
         born
@@ -339,6 +320,16 @@ fn begin(
     if !state.trees.contains_key(&launch.tree) {
         return Err(SpawnError::Setup {
             step: crate::Step::ControlGroup,
+            source: io::ErrorKind::NotFound.into(),
+        });
+    }
+    if ![stdout, stderr]
+        .into_iter()
+        .flatten()
+        .all(|stream| state.streams.is_open(stream))
+    {
+        return Err(SpawnError::Setup {
+            step: crate::Step::Stdout,
             source: io::ErrorKind::NotFound.into(),
         });
     }

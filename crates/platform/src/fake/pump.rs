@@ -36,6 +36,14 @@ impl Pump for FakePump {
         self.shared.lock().streams.attach(stream)
     }
 
+    fn seal(&mut self, stream: StreamId) {
+        let mut state = self.shared.lock();
+        state.streams.seal(stream);
+        state.release([Some(stream), None]);
+        drop(state);
+        self.shared.notify();
+    }
+
     fn wake(&mut self) {
         self.shared.lock().streams.rung = true;
         self.shared.notify();

@@ -389,7 +389,7 @@ impl State {
     }
 
     /// Streams whose last writer has let go come to their end.
-    fn release(&mut self, streams: [Option<StreamId>; 2]) {
+    pub(super) fn release(&mut self, streams: [Option<StreamId>; 2]) {
         for stream in streams.into_iter().flatten() {
             let mut writers = self.processes.values();
             let still = writers

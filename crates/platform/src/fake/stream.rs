@@ -22,7 +22,7 @@ pub(super) struct Streams {
 struct Stream {
     bytes: VecDeque<u8>,
     ended: bool,
-    given: bool,
+    sealed: bool,
 }
 
 /// What the pump's loop is doing.
@@ -46,11 +46,14 @@ impl Streams {
         Ok(())
     }
 
-    /// Gives the writing end to a program; a second time there is none.
-    pub(super) fn give(&mut self, stream: StreamId) -> bool {
-        match self.open.get_mut(&stream) {
-            Some(stream) => !std::mem::replace(&mut stream.given, true),
-            None => false,
+    /// Whether launches may name it.
+    pub(super) fn is_open(&self, stream: StreamId) -> bool {
+        self.open.get(&stream).is_some_and(|stream| !stream.sealed)
+    }
+
+    pub(super) fn seal(&mut self, stream: StreamId) {
+        if let Some(stream) = self.open.get_mut(&stream) {
+            stream.sealed = true;
         }
     }
 
@@ -60,10 +63,10 @@ impl Streams {
         }
     }
 
-    /// The last writer has let go.
+    /// The last program that held it is gone: it is over if there can be no other.
     pub(super) fn end(&mut self, stream: StreamId) {
         if let Some(stream) = self.open.get_mut(&stream) {
-            stream.ended = true;
+            stream.ended = stream.sealed;
         }
     }
 

@@ -207,11 +207,6 @@ impl Platform for Linux {
         };
         let born = spawn::spawn(&mut self.nursery, launch, &around);
         drop(writers);
-        for output in [launch.stdout, launch.stderr] {
-            if let crate::Output::Pump(stream) = output {
-                self.writers.borrow_mut().remove(&stream);
-            }
-        }
         let pid = born?;
         let process = self.processes.add(Process {
             pid,

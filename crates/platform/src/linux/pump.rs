@@ -1,7 +1,7 @@
 //! The pump's side: pipes whose reading ends another loop watches.
 //!
 //! The engine makes a pipe, hands its reading end over a queue, and registers it with the pump's own epoll instance. The
-//! writing end waits for the spawn that names it. Pipes keep the kernel's size of 64 KiB: a larger one was measured to
+//! writing end is kept for the launches that name it, until the stream is sealed. Pipes keep the kernel's size of 64 KiB: a larger one was measured to
 //! gain nothing, and a thousand of them would be over the pages one user may hold.
 
 use std::collections::BTreeMap;
@@ -27,7 +27,7 @@ const EVENTS: usize = 128;
 /// No stream has this name: it is the bell's.
 const BELL: u64 = u64::MAX;
 
-/// Writing ends nobody has been given yet; kept by the platform.
+/// Writing ends of the streams launches may name; shared with the platform.
 pub(crate) type Writers = std::rc::Rc<std::cell::RefCell<BTreeMap<StreamId, OwnedFd>>>;
 
 #[derive(Debug)]
@@ -81,6 +81,9 @@ pub(crate) fn open(
 
 impl Pump for LinuxPump {
     fn attach(&mut self, stream: StreamId) -> io::Result<()> {
+        if self.writers.borrow().contains_key(&stream) {
+            return Err(io::ErrorKind::AlreadyExists.into());
+        }
         let (reader, writer) = pipe_with(PipeFlags::CLOEXEC)?;
         // Only our end: a program that finds its own output non-blocking loses lines.
         rustix::fs::fcntl_setfl(&reader, OFlags::NONBLOCK)?;
@@ -92,6 +95,10 @@ impl Pump for LinuxPump {
             .map_err(|_| io::ErrorKind::BrokenPipe)?;
         self.writers.borrow_mut().insert(stream, writer);
         Ok(())
+    }
+
+    fn seal(&mut self, stream: StreamId) {
+        self.writers.borrow_mut().remove(&stream);
     }
 
     fn wake(&mut self) {
