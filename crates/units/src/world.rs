@@ -18,6 +18,17 @@ pub trait World {
             .find(|path| matches!(self.file(path), FileKind::File { executable: true }))
     }
 
+    /// All bytes of a file that belongs to a unit (a drop-in, an alias) or that tells something about the machine;
+    /// `None` if it cannot be read. A world without files has none.
+    fn read(&self, _path: &str) -> Option<Vec<u8>> {
+        None
+    }
+
+    /// What the symbolic link at this path says, as written; `None` if there is none.
+    fn link(&self, _path: &str) -> Option<String> {
+        None
+    }
+
     /// Paths that match a pattern with `*`, `?` and `[…]`, in order.
     fn glob(&self, pattern: &str) -> Vec<String>;
 
