@@ -6,6 +6,7 @@
 
 mod command;
 mod depends;
+pub mod edit;
 mod form;
 mod hooks;
 mod key;
@@ -13,11 +14,13 @@ mod kind;
 mod limits;
 mod listen;
 mod log;
+pub mod manual;
 mod process;
 mod reader;
 mod ready;
 mod restart;
 mod sandbox;
+mod schema;
 mod service;
 mod shape;
 mod sound;
@@ -39,6 +42,7 @@ use crate::source::{Loaded, Source};
 use crate::words::{check_name, nearest};
 
 pub(crate) use listen::print_address;
+pub use schema::schema;
 pub use shape::{Fact, Shape, Table, Text};
 pub use value::Value;
 pub use write::{json, keys, write, write_all};
