@@ -174,12 +174,14 @@ fn table_of(shape: Shape) -> Option<Keys> {
     match shape {
         Shape::Table(table) => Some(table),
         Shape::AnyOf(shapes) => shapes.into_iter().find_map(table_of),
+        Shape::Named(_, shape) => table_of(*shape),
         Shape::Bool
         | Shape::Integer { .. }
         | Shape::Number { .. }
         | Shape::Text(_)
         | Shape::Word(_)
         | Shape::List(_)
+        | Shape::OneOrMore(_)
         | Shape::Map(_) => None,
     }
 }

@@ -4,7 +4,7 @@ use aplomb_core::Duration;
 use aplomb_core::spec::{Command, Hook, Moment};
 
 use super::form::Form;
-use super::key::{At, Key, Section, at, read_section, section_shape, write_section};
+use super::key::{At, Key, Section, at, facts, read_section, section_shape, write_section};
 use super::reader::{Node, Reader, array_of, table_of, text_of};
 use super::shape::{Fact, Shape, Table};
 use super::value::Value;
@@ -39,6 +39,14 @@ impl Section for HookTable {
             timeout: Hook::TIMEOUT,
         }
     }
+}
+
+/// The form of one command at a moment, where only a table is told apart from a name.
+pub(super) fn table_shape() -> Shape {
+    Shape::Table(Table {
+        short: None,
+        facts: facts::<HookTable>(),
+    })
 }
 
 /// All hooks of a service.
@@ -88,7 +96,7 @@ fn write_hook(hook: &Hook) -> Value {
 impl Form for Hooks {
     fn shape() -> Shape {
         let one = section_shape::<HookTable>();
-        let value = Shape::AnyOf(vec![one.clone(), Shape::list(one)]);
+        let value = Shape::one_or_more(one);
         let moments = Moment::ALL.iter().map(|(moment, name)| Fact {
             name,
             doc: when(*moment),

@@ -172,7 +172,7 @@ pub(super) fn section_shape<S: Section>() -> Shape {
     });
     let short = S::KEYS.iter().find(|key| Some(key.name) == S::SHORT);
     match short {
-        Some(key) => Shape::AnyOf(vec![key.slot.shape(), table]),
+        Some(key) => Shape::AnyOf(vec![table, key.slot.shape()]),
         None => table,
     }
 }

@@ -23,7 +23,10 @@ fn rows() -> Vec<Row> {
 
 fn add(rows: &mut Vec<Row>, parent: &str, fact: &Fact) {
     let key = format!("{parent}{}", fact.name);
-    let table = table_in(&fact.shape);
+    let table = match (parent, fact.name) {
+        ("", "command") => table_in(named(&fact.shape)),
+        (_, _) => table_in(&fact.shape),
+    };
     rows.push(Row {
         key: key.clone(),
         takes: takes(&fact.shape, table),
@@ -33,39 +36,49 @@ fn add(rows: &mut Vec<Row>, parent: &str, fact: &Fact) {
     let Some(table) = table else { return };
     let below = format!("{key}.");
     for fact in &table.facts {
-        // A command is told once, with `command` itself.
-        let of_command = COMMAND.contains(&fact.name) && !parent.is_empty();
-        if !of_command {
-            add(rows, &below, fact);
-        }
+        add(rows, &below, fact);
     }
 }
-
-/// What a command written as a table says beside its words.
-const COMMAND: &[&str] = &["argv0", "ignore-failure", "as", "expand"];
 
 fn default(fact: &Fact, table: Option<&Table>) -> Option<String> {
-    match &fact.default {
-        Value::Absent => None,
+    let said = match &fact.default {
+        Value::Absent => false,
         // What a table holds by default stands with its keys.
-        Value::Table(_) | Value::List(_) if table.is_some() => None,
-        Value::Table(entries) if entries.is_empty() => None,
-        Value::List(items) if items.is_empty() => None,
-        given => Some(given.inline()),
-    }
+        Value::Table(entries) => table.is_none() && !entries.is_empty(),
+        Value::List(items) => table.is_none() && !items.is_empty(),
+        Value::Bool(_) | Value::Integer(_) | Value::Number(_) | Value::Text(_) => true,
+    };
+    said.then(|| fact.default.inline())
 }
 
-/// The table a value may be, unless it is a table of a command with nothing more to say here.
-fn table_in(shape: &Shape) -> Option<&Table> {
+/// What a name stands for. Commands are told once, with the key `command` of a service.
+fn named(shape: &Shape) -> &Shape {
     match shape {
-        Shape::Table(table) => Some(table),
-        Shape::AnyOf(shapes) => shapes.iter().find_map(table_in),
-        Shape::List(item) => table_in(item),
+        Shape::Named(_, shape) | Shape::OneOrMore(shape) => named(shape),
         Shape::Bool
         | Shape::Integer { .. }
         | Shape::Number { .. }
         | Shape::Text(_)
         | Shape::Word(_)
+        | Shape::List(_)
+        | Shape::Map(_)
+        | Shape::Table(_)
+        | Shape::AnyOf(_) => shape,
+    }
+}
+
+/// The table a value may be, unless it is told elsewhere.
+fn table_in(shape: &Shape) -> Option<&Table> {
+    match shape {
+        Shape::Table(table) => Some(table),
+        Shape::AnyOf(shapes) => shapes.iter().find_map(table_in),
+        Shape::List(item) | Shape::OneOrMore(item) => table_in(item),
+        Shape::Bool
+        | Shape::Integer { .. }
+        | Shape::Number { .. }
+        | Shape::Text(_)
+        | Shape::Word(_)
+        | Shape::Named(..)
         | Shape::Map(_) => None,
     }
 }

@@ -91,6 +91,12 @@ fn shape_schema(shape: &Shape) -> Vec<(String, Value)> {
             schema.push(("items".into(), Value::Table(shape_schema(item))));
             schema
         }
+        Shape::OneOrMore(one) => {
+            let several = shape_schema(&Shape::List(one.clone()));
+            let both = [Value::Table(shape_schema(one)), Value::Table(several)];
+            vec![("anyOf".into(), Value::List(both.into()))]
+        }
+        Shape::Named(_, shape) => shape_schema(shape),
         Shape::Map(value) => {
             let mut schema = of_type("object");
             let value = Value::Table(shape_schema(value));
