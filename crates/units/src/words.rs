@@ -1,1 +1,0 @@
-//! Values as both dialects write them: durations, sizes, the words of a command.
