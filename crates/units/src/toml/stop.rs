@@ -255,7 +255,7 @@ impl Form for StopStep {
 
     fn write(&self) -> Value {
         let word = match &self.request {
-            Request::Command(command) => {
+            Request::Command(command) | Request::CommandOnly(command) => {
                 return match command_words(command) {
                     Some(words) if self.grace.is_none() => Value::Text(format!("command {words}")),
                     Some(_) | None => Graced::write(command, self.grace),
