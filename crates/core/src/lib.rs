@@ -8,10 +8,22 @@
 
 extern crate alloc;
 
+mod because;
+mod event;
+mod graph;
+mod instance;
 pub mod quantity;
+pub mod restart;
 pub mod signal;
 pub mod spec;
+mod world;
 
+pub use because::{Because, seconds};
+pub use event::{
+    Action, Checked, Do, Event, Fact, Health, How, InstanceId, Notify, RunEvent, Shown, Target,
+    Task, Wish,
+};
 pub use quantity::{Bytes, Duration, End, ExitCode, Instant, RunId, Wall};
 pub use signal::Signal;
 pub use spec::Spec;
+pub use world::{Next, Standing, Wanted, World};
