@@ -115,8 +115,10 @@ pub trait Platform {
 /// The engine's handle on the pump: makes the pipes. Messages to the pump's loop go through a channel of the engine's own,
 /// followed by `wake`.
 pub trait Pump: fmt::Debug {
-    /// A new pipe of this name whose reading end the pump's port now watches.
+    /// A new pipe of this name whose reading end the pump's port now watches. Any number of launches may name it.
     fn attach(&mut self, stream: StreamId) -> io::Result<()>;
+    /// No further launch names this stream: it ends (`Ok(0)`) when the last program that holds it is gone.
+    fn seal(&mut self, stream: StreamId);
     /// Wakes the pump's port.
     fn wake(&mut self);
 }
