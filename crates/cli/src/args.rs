@@ -54,7 +54,7 @@ pub(crate) struct Aplomb {
     pub(crate) verb: Verb,
 }
 
-/// Options every verb has.
+// Options every verb has. No doc comment: clap would make it the help of the verb.
 #[derive(Debug, Clone, Default, Args)]
 #[command(next_help_heading = "Options of every verb")]
 pub(crate) struct Shared {
@@ -69,14 +69,14 @@ pub(crate) struct Shared {
     pub(crate) color: Colour,
 }
 
-// `aplomb run …` alone. No doc comment, and the verb last: its help is that of the verb.
+// `aplomb run …` alone. No doc comment: its help is that of the verb.
 #[derive(Debug, Parser)]
 #[command(name = "aplomb run", bin_name = "aplomb run", styles = STYLES, max_term_width = 100)]
 pub(crate) struct RunAlone {
     #[command(flatten)]
-    pub(crate) shared: Shared,
-    #[command(flatten)]
     pub(crate) run: RunArgs,
+    #[command(flatten)]
+    pub(crate) shared: Shared,
 }
 
 // `aplomb engine …` alone.
@@ -84,9 +84,9 @@ pub(crate) struct RunAlone {
 #[command(name = "aplomb engine", bin_name = "aplomb engine", styles = STYLES, max_term_width = 100)]
 pub(crate) struct EngineAlone {
     #[command(flatten)]
-    pub(crate) shared: Shared,
-    #[command(flatten)]
     pub(crate) engine: EngineArgs,
+    #[command(flatten)]
+    pub(crate) shared: Shared,
 }
 
 /// What `aplomb up` and the system's own service manager start: an engine that carries services until it is shut down.
