@@ -89,7 +89,9 @@ pub(crate) struct EngineAlone {
     pub(crate) shared: Shared,
 }
 
-/// What `aplomb up` and the system's own service manager start: an engine that carries services until it is shut down.
+/// Carry services until shut down
+///
+/// What `aplomb up` and the system's own service manager start; seldom what a person types.
 #[derive(Debug, Clone, Default, Args)]
 pub(crate) struct EngineArgs {
     /// Leave the terminal's session first

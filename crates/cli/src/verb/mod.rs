@@ -47,7 +47,6 @@ pub(crate) enum Verb {
     Processes(processes::Processes),
     Rotate(rotate::Rotate),
     Show(show::Show),
-    /// Carry services until shut down; `aplomb up` and the system start this
     #[command(hide = true)]
     Engine(EngineArgs),
 }
