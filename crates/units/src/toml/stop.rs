@@ -147,6 +147,42 @@ impl Section for Graced {
     }
 }
 
+/// The keys of a step of the plan that is a command.
+#[derive(Debug, Clone, PartialEq)]
+struct CommandStep {
+    command: Commands,
+    grace: Option<Duration>,
+    at_once: bool,
+}
+
+impl Section for CommandStep {
+    const KEYS: &'static [Key<CommandStep>] = &[
+        Key {
+            name: "command",
+            doc: "The command",
+            slot: at!(command),
+        },
+        Key {
+            name: "grace",
+            doc: "How long it and what it asks for may take",
+            slot: at!(grace),
+        },
+        Key {
+            name: "at-once",
+            doc: "The next step follows as soon as the command has ended, whatever the program does",
+            slot: at!(at_once),
+        },
+    ];
+
+    fn initial() -> CommandStep {
+        CommandStep {
+            command: Commands::default(),
+            grace: None,
+            at_once: false,
+        }
+    }
+}
+
 impl Graced {
     /// The one command with its grace period; says what is missing.
     fn read(node: &Node<'_>, reader: &mut Reader<'_>) -> Option<(Command, Option<Duration>)> {
@@ -154,17 +190,8 @@ impl Graced {
         let mut graced = Graced::initial();
         let faults = reader.faults.len();
         read_keys(&mut graced, table, reader);
-        let mut commands = graced.command.0.into_iter();
-        match (commands.next(), commands.next()) {
-            (Some(command), None) => Some((command, graced.grace)),
-            (None | Some(_), _) => {
-                if reader.faults.len() == faults {
-                    let message = format!("`{}` needs exactly one command", reader.key());
-                    reader.refuse(node.span(), message, "give it the key `command`");
-                }
-                None
-            }
-        }
+        let command = only(graced.command, faults, node, reader)?;
+        Some((command, graced.grace))
     }
 
     fn write(command: &Command, grace: Option<Duration>) -> Value {
@@ -172,6 +199,26 @@ impl Graced {
             command: Commands(vec![command.clone()]),
             grace,
         }))
+    }
+}
+
+/// The one command there must be; `faults` are those known before it was read.
+fn only(
+    commands: Commands,
+    faults: usize,
+    node: &Node<'_>,
+    reader: &mut Reader<'_>,
+) -> Option<Command> {
+    let mut commands = commands.0.into_iter();
+    match (commands.next(), commands.next()) {
+        (Some(command), None) => Some(command),
+        (None | Some(_), _) => {
+            if reader.faults.len() == faults {
+                let message = format!("`{}` needs exactly one command", reader.key());
+                reader.refuse(node.span(), message, "give it the key `command`");
+            }
+            None
+        }
     }
 }
 
@@ -220,14 +267,21 @@ const WORDS: &[(&str, Request)] = &[
 
 impl Form for StopStep {
     fn shape() -> Shape {
-        Shape::AnyOf(vec![Shape::text(STEP), Shape::Table(facts::<Graced>())])
+        Shape::AnyOf(vec![Shape::text(STEP), Shape::Table(facts::<CommandStep>())])
     }
 
     fn read(&mut self, node: &Node<'_>, reader: &mut Reader<'_>) {
-        if table_of(node).is_some() {
-            if let Some((command, grace)) = Graced::read(node, reader) {
-                self.request = Request::Command(command);
-                self.grace = grace;
+        if let Some(table) = table_of(node) {
+            let mut step = CommandStep::initial();
+            let faults = reader.faults.len();
+            read_keys(&mut step, table, reader);
+            if let Some(command) = only(step.command, faults, node, reader) {
+                self.request = if step.at_once {
+                    Request::CommandOnly(command)
+                } else {
+                    Request::Command(command)
+                };
+                self.grace = step.grace;
             }
             return;
         }
@@ -268,6 +322,13 @@ impl Form for StopStep {
                     Some(words) if self.grace.is_none() => Value::Text(format!("command {words}")),
                     Some(_) | None => Graced::write(command, self.grace),
                 };
+            }
+            Request::CommandOnly(command) => {
+                return Value::Table(write_changed(&CommandStep {
+                    command: Commands(vec![command.clone()]),
+                    grace: self.grace,
+                    at_once: true,
+                }));
             }
             Request::Signal(signal) => signal.to_string(),
             Request::CtrlC | Request::CtrlBreak | Request::CloseWindows | Request::QuitThreads => {
