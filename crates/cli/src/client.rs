@@ -7,6 +7,7 @@ use std::collections::VecDeque;
 use std::io::{Read, Write};
 use std::net::Shutdown;
 use std::path::PathBuf;
+use std::process::Child;
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -16,8 +17,9 @@ use aplomb_protocol::{
 };
 
 use crate::failure::{Exit, Failure};
+use crate::host::detach::{self, Started};
 use crate::host::endpoint::{Endpoint, Stream};
-use crate::host::{detach, interrupt};
+use crate::host::interrupt;
 
 /// How long an engine may take to say who it is; everything else may take as long as the services do.
 const GREETING: Duration = Duration::from_secs(10);
@@ -63,6 +65,8 @@ pub(crate) struct Client {
     stream: Stream,
     /// Where the engine's last words would be.
     words: PathBuf,
+    /// The engine, if we started it.
+    child: Option<Child>,
     next: u64,
     into: Sender<Sound>,
     from: Receiver<Sound>,
@@ -88,6 +92,7 @@ impl Client {
         let mut client = Client {
             stream,
             words: detach::words_of(endpoint),
+            child: None,
             next: 1,
             into,
             from,
@@ -102,6 +107,13 @@ impl Client {
             },
         };
         client.greet()?;
+        Ok(client)
+    }
+
+    /// To an engine we have just started.
+    pub(crate) fn of(started: Started, endpoint: &Endpoint) -> Result<Client, Failure> {
+        let mut client = Client::over(started.stream, endpoint)?;
+        client.child = Some(started.child);
         Ok(client)
     }
 
@@ -218,7 +230,7 @@ impl Client {
         }
     }
 
-    fn gone(&self) -> Failure {
+    fn gone(&mut self) -> Failure {
         let pid = self.greeting.pid;
         if pid == 0 {
             return Failure::new(
@@ -230,12 +242,18 @@ impl Client {
             Exit::Unreachable,
             format!("the engine (pid {pid}) ended unexpectedly"),
         );
+        let ended = self.child.as_mut().and_then(detach::how_it_ended);
+        let failure = match ended {
+            Some(status) => failure.because(status),
+            None => failure,
+        };
         let words = detach::last_words(&self.words);
-        if words.is_empty() {
+        let failure = if words.is_empty() {
             failure
         } else {
             failure.because(words)
-        }
+        };
+        failure.action("start it again: what the old one left running is ended by the new one")
     }
 }
 

@@ -66,7 +66,7 @@ impl Failure {
 
     #[must_use]
     pub(crate) fn because(mut self, why: impl ToString) -> Failure {
-        self.because.push(why.to_string());
+        self.because.push(without_number(&why.to_string()).into());
         self
     }
 
@@ -88,6 +88,12 @@ impl Failure {
         }
         Failure::failed("cannot write the answer to standard output").because(error)
     }
+}
+
+/// A reason without the system's number for it: `(os error 2)` tells a person nothing the words did not.
+fn without_number(why: &str) -> &str {
+    why.rsplit_once(" (os error ")
+        .map_or(why, |(words, _)| words)
 }
 
 impl From<Fault> for Failure {

@@ -11,6 +11,7 @@ mod host;
 mod nearest;
 mod paint;
 mod progress;
+mod stack;
 mod story;
 mod ui;
 mod verb;

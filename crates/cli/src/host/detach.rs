@@ -17,6 +17,8 @@ use super::endpoint::{Endpoint, EndpointError, Stream};
 
 /// How long a new engine may take until it listens.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// A process closes its connections a little before it is gone.
+const FAREWELL: Duration = Duration::from_secs(1);
 const PAUSE: Duration = Duration::from_millis(2);
 
 /// An engine we started.
@@ -24,8 +26,6 @@ const PAUSE: Duration = Duration::from_millis(2);
 pub(crate) struct Started {
     pub(crate) stream: Stream,
     pub(crate) child: Child,
-    /// Where its standard error goes.
-    pub(crate) words: PathBuf,
 }
 
 /// Why no engine could be started.
@@ -68,11 +68,7 @@ pub(crate) fn start_engine(endpoint: &Endpoint, args: &[OsString]) -> Result<Sta
     loop {
         match endpoint.connect() {
             Ok(stream) => {
-                return Ok(Started {
-                    stream,
-                    child,
-                    words,
-                });
+                return Ok(Started { stream, child });
             }
             Err(EndpointError::NobodyThere { .. }) => {}
             Err(error) => return Err(error.into()),
@@ -86,6 +82,18 @@ pub(crate) fn start_engine(endpoint: &Endpoint, args: &[OsString]) -> Result<Sta
             return Err(DetachError::Silent { words });
         }
         thread::sleep(PAUSE);
+    }
+}
+
+/// How an engine that has just gone ended; `None` if it lives on.
+pub(crate) fn how_it_ended(child: &mut Child) -> Option<ExitStatus> {
+    let begun = Instant::now();
+    loop {
+        match child.try_wait() {
+            Ok(Some(status)) => return Some(status),
+            Ok(None) if begun.elapsed() < FAREWELL => thread::sleep(PAUSE),
+            Ok(None) | Err(_) => return None,
+        }
     }
 }
 

@@ -101,13 +101,7 @@ impl Endpoint {
         if self.trust == Trust::Shared && self.directory().exists() {
             self.check_directory()?;
         }
-        UnixStream::connect(&path).map_err(|source| match source.kind() {
-            io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused => {
-                EndpointError::NobodyThere { path, source }
-            }
-            io::ErrorKind::PermissionDenied => EndpointError::NotPermitted { path, source },
-            _ => EndpointError::Other { path, source },
-        })
+        UnixStream::connect(&path).map_err(|source| not_connected(path, source))
     }
 
     /// Makes the directory the socket is to lie in, closed to others, for an engine about to be started.
@@ -162,6 +156,18 @@ impl Endpoint {
             path: directory.to_owned(),
             why,
         })
+    }
+}
+
+fn not_connected(path: PathBuf, source: io::Error) -> EndpointError {
+    use io::ErrorKind::{ConnectionRefused, NotFound, PermissionDenied};
+    let kind = source.kind();
+    if kind == NotFound || kind == ConnectionRefused {
+        EndpointError::NobodyThere { path, source }
+    } else if kind == PermissionDenied {
+        EndpointError::NotPermitted { path, source }
+    } else {
+        EndpointError::Other { path, source }
     }
 }
 

@@ -3,6 +3,7 @@
 //! The only place of this crate where code may differ between systems.
 
 pub(crate) mod detach;
+pub(crate) mod directories;
 pub(crate) mod endpoint;
 pub(crate) mod foreground;
 pub(crate) mod interrupt;

@@ -15,6 +15,7 @@ mod show;
 mod start;
 mod status;
 mod stop;
+mod up;
 
 use aplomb_protocol::{Answer, Ask, Outcome, ServiceStatus};
 use clap::Subcommand;
@@ -32,6 +33,7 @@ use crate::watch;
 /// What can be asked of `aplomb`, in the order its help lists it.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Verb {
+    Up(up::Up),
     Down(down::Down),
     Run(run::RunArgs),
     Start(start::Start),
@@ -57,6 +59,7 @@ impl Verb {
         let exit = match self {
             Verb::Run(args) => return args.run(),
             Verb::Engine(args) => engine(&args)?,
+            Verb::Up(verb) => verb.run(context)?,
             Verb::Down(verb) => verb.run(context)?,
             Verb::Start(verb) => verb.run(context)?,
             Verb::Stop(verb) => verb.run(context)?,

@@ -90,11 +90,16 @@ fn status_of_something_down_is_exit_code_three() {
 #[test]
 fn an_unknown_name_gets_the_nearest_known_one_and_exit_code_four() {
     let home = Home::new();
-    Engine::listen(&home, |ask| match ask {
-        Ask::Status { names, .. } if names.is_empty() => Reply::Answer(Answer::Status {
-            services: vec![status("gateway", State::Running)],
-        }),
-        _ => fault(FaultKind::UnknownService, "there is no service `gatway`"),
+    Engine::listen(&home, |ask| {
+        let all = Ask::Status {
+            names: Vec::new(),
+            detail: false,
+        };
+        if *ask != all {
+            return fault(FaultKind::UnknownService, "there is no service `gatway`");
+        }
+        let services = vec![status("gateway", State::Running)];
+        Reply::Answer(Answer::Status { services })
     });
     for verb in ["status", "start", "events", "show", "reload"] {
         assert_eq!(
@@ -145,9 +150,11 @@ fn remembered_events_are_shown_and_that_is_all() {
 #[test]
 fn down_tells_each_step_and_ends_when_the_engine_has() {
     let home = Home::new();
-    Engine::listen(&home, |ask| match ask {
-        Ask::Events { .. } => Reply::Answer(Answer::Done),
-        _ => Reply::After(
+    Engine::listen(&home, |ask| {
+        if !matches!(ask, Ask::Shutdown { .. }) {
+            return Reply::Answer(Answer::Done);
+        }
+        Reply::After(
             vec![
                 event(
                     1,
@@ -169,7 +176,7 @@ fn down_tells_each_step_and_ends_when_the_engine_has() {
                 ),
             ],
             Box::new(Reply::LastWord(Answer::Done)),
-        ),
+        )
     });
     assert_eq!(
         home.run(&["down"]),

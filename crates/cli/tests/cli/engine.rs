@@ -15,11 +15,15 @@ use aplomb_protocol::{
 use crate::home::Home;
 
 /// What comes back for one request.
-pub enum Reply {
+pub(crate) enum Reply {
     Answer(Answer),
     Fault(Fault),
     /// Events, and what follows them.
     After(Vec<Event>, Box<Reply>),
+    /// A reply, and events after it.
+    Both(Box<Reply>, Vec<Event>),
+    /// No answer yet.
+    Silence,
     /// These bytes, whatever they are.
     Raw(&'static [u8]),
     /// The connection ends.
@@ -29,13 +33,16 @@ pub enum Reply {
 }
 
 /// A listening engine.
-pub struct Engine {
+pub(crate) struct Engine {
     asked: Arc<Mutex<Vec<Ask>>>,
 }
 
 impl Engine {
     /// Listens at the home's socket; `script` is asked about everything but the greeting.
-    pub fn listen(home: &Home, script: impl Fn(&Ask) -> Reply + Send + Sync + 'static) -> Engine {
+    pub(crate) fn listen(
+        home: &Home,
+        script: impl Fn(&Ask) -> Reply + Send + Sync + 'static,
+    ) -> Engine {
         let listener = UnixListener::bind(home.socket()).expect("binds");
         let asked = Arc::new(Mutex::new(Vec::new()));
         let engine = Engine {
@@ -52,7 +59,7 @@ impl Engine {
     }
 
     /// What was asked so far, without greetings.
-    pub fn asked(&self) -> Vec<Ask> {
+    pub(crate) fn asked(&self) -> Vec<Ask> {
         self.asked.lock().expect("unbroken").clone()
     }
 }
@@ -90,6 +97,15 @@ fn send(stream: &mut UnixStream, id: u64, reply: Reply) -> bool {
         Reply::Fault(fault) => encode(&Message::Fault { id, fault }, &mut bytes),
         Reply::Raw(raw) => bytes.extend_from_slice(raw),
         Reply::HangUp => return false,
+        Reply::Silence => {}
+        Reply::Both(reply, events) => {
+            if !send(stream, id, *reply) {
+                return false;
+            }
+            for event in events {
+                encode(&Message::Event(event), &mut bytes);
+            }
+        }
         Reply::LastWord(answer) => {
             encode(&Message::Answer { id, answer }, &mut bytes);
             goes_on = false;
@@ -106,7 +122,7 @@ fn send(stream: &mut UnixStream, id: u64, reply: Reply) -> bool {
 }
 
 /// A script for verbs that need no answer of their own.
-pub fn done(_: &Ask) -> Reply {
+pub(crate) fn done(_: &Ask) -> Reply {
     Reply::Answer(Answer::Done)
 }
 
@@ -122,7 +138,7 @@ fn hello() -> Answer {
     }
 }
 
-pub fn fault(kind: FaultKind, message: &str) -> Reply {
+pub(crate) fn fault(kind: FaultKind, message: &str) -> Reply {
     Reply::Fault(Fault {
         kind,
         message: message.into(),
@@ -131,7 +147,7 @@ pub fn fault(kind: FaultKind, message: &str) -> Reply {
     })
 }
 
-pub fn outcomes(outcomes: &[(&str, State, bool, &str)]) -> Reply {
+pub(crate) fn outcomes(outcomes: &[(&str, State, bool, &str)]) -> Reply {
     let outcomes = outcomes
         .iter()
         .map(|(service, state, arrived, because)| Outcome {
@@ -144,7 +160,7 @@ pub fn outcomes(outcomes: &[(&str, State, bool, &str)]) -> Reply {
     Reply::Answer(Answer::Outcomes { outcomes })
 }
 
-pub fn event(seq: u64, service: &str, kind: EventKind, because: &str) -> Event {
+pub(crate) fn event(seq: u64, service: &str, kind: EventKind, because: &str) -> Event {
     Event {
         seq,
         at: 1_517_000_000 + seq * 1_000_000,
@@ -157,7 +173,7 @@ pub fn event(seq: u64, service: &str, kind: EventKind, because: &str) -> Event {
 }
 
 /// A service that stands there with nothing special about it.
-pub fn status(service: &str, state: State) -> ServiceStatus {
+pub(crate) fn status(service: &str, state: State) -> ServiceStatus {
     ServiceStatus {
         service: service.into(),
         description: String::new(),

@@ -7,41 +7,41 @@ use std::process::{Command, Output, Stdio};
 use tempfile::TempDir;
 
 /// Nothing of the machine's user reaches the program from here.
-pub struct Home {
+pub(crate) struct Home {
     directory: TempDir,
 }
 
 /// What the program said and how it ended.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Said {
-    pub code: i32,
-    pub out: String,
-    pub err: String,
+pub(crate) struct Said {
+    pub(crate) code: i32,
+    pub(crate) out: String,
+    pub(crate) err: String,
 }
 
 impl Home {
-    pub fn new() -> Home {
+    pub(crate) fn new() -> Home {
         Home {
             directory: tempfile::tempdir().expect("a directory"),
         }
     }
 
-    pub fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         self.directory.path()
     }
 
-    pub fn socket(&self) -> PathBuf {
+    pub(crate) fn socket(&self) -> PathBuf {
         self.path().join("control.sock")
     }
 
-    pub fn write(&self, name: &str, text: &str) -> PathBuf {
+    pub(crate) fn write(&self, name: &str, text: &str) -> PathBuf {
         let path = self.path().join(name);
         fs::write(&path, text).expect("written");
         path
     }
 
     /// The program, ready to be started.
-    pub fn command(&self, args: &[&str]) -> Command {
+    pub(crate) fn command(&self, args: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_aplomb"));
         command
             .args(args)
@@ -57,12 +57,12 @@ impl Home {
     }
 
     /// Runs the program to its end.
-    pub fn run(&self, args: &[&str]) -> Said {
+    pub(crate) fn run(&self, args: &[&str]) -> Said {
         self.said(self.command(args).output().expect("runs"))
     }
 
     /// What it said, with the home's path replaced by `HOME`.
-    pub fn said(&self, output: Output) -> Said {
+    pub(crate) fn said(&self, output: Output) -> Said {
         let text = |bytes: Vec<u8>| {
             let home = self.path().to_str().expect("UTF-8").to_owned();
             String::from_utf8(bytes)

@@ -8,3 +8,4 @@ mod snapshot;
 mod asks;
 mod helps;
 mod trouble;
+mod up;

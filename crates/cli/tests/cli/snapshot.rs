@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 
 /// Compares with `tests/snapshots/NAME.txt`.
-pub fn assert_snapshot(name: &str, now: &str) {
+pub(crate) fn assert_snapshot(name: &str, now: &str) {
     let file = Path::new(env!("CARGO_MANIFEST_DIR"))
         .join("tests/snapshots")
         .join(format!("{name}.txt"));

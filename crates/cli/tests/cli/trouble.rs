@@ -37,6 +37,17 @@ fn no_engine_is_exit_code_69() {
 }
 
 #[test]
+fn up_names_what_keeps_it_from_starting_an_engine() {
+    let home = Home::new();
+    assert_trouble("up-nothing", &home, &["up"], 2);
+    assert_trouble("up-no-file", &home, &["up", "shop.toml"], 1);
+    home.write("aplomb.toml", "");
+    home.write("file", "");
+    let args = ["up", "--socket", "file/control.sock"];
+    assert_trouble("up-no-directory", &home, &args, 69);
+}
+
+#[test]
 fn failures_are_json_where_answers_are() {
     let home = Home::new();
     assert_trouble("no-engine-json", &home, &["status", "--json"], 69);
