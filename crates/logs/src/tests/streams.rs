@@ -158,11 +158,12 @@ fn timestamps_stand_before_every_line() {
 
 #[test]
 fn levels_are_taken_off_and_filter() {
-    let mut log = Log::default();
-    log.level_prefix = true;
-    log.max_level = Level::Warning;
-    log.level = (Level::Notice, Level::Error);
-    log.max_line = Bytes(12);
+    let log = Log {
+        level_prefix: true,
+        max_level: Level::Warning,
+        level: (Level::Notice, Level::Error),
+        ..Log::default()
+    };
     let mut bench = Bench::new(&log);
     bench.write("plain\n<3>error\n<6>info\n<4>\n<9>no level\n<2>split in two\n<7>debug in two\n<");
     bench.write("3>late\n");
@@ -206,10 +207,11 @@ fn a_new_window_begins_with_the_line_that_follows_it() {
 
 #[test]
 fn the_journal_gets_one_entry_a_line_with_its_level() {
-    let mut log = Log::default();
-    log.to = LogTo::Journal;
-    log.level_prefix = true;
-    log.identifier = Some("w".to_owned());
+    let log = Log {
+        to: LogTo::Journal,
+        level_prefix: true,
+        ..Log::default()
+    };
     let mut bench = Bench::new(&log);
     bench.write("one\n<3>tw");
     bench.write("o\nrest");
