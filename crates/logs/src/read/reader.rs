@@ -184,6 +184,10 @@ impl Reader {
     }
 
     fn open_next(&mut self) -> Result<bool, ReadError> {
+        if self.ahead.is_empty() && self.held.is_none() && self.open_current()?.is_some() {
+            // A log that was not there before; it may have been rotated already.
+            self.survey(None)?;
+        }
         while let Some(stamp) = self.ahead.pop_front() {
             // Removed by retention before its turn came: nobody can read it any more.
             self.open = self.open_rotated(stamp)?;
@@ -191,10 +195,7 @@ impl Reader {
                 return Ok(true);
             }
         }
-        self.open = match self.held.take() {
-            Some(held) => Some(held),
-            None => self.open_current()?,
-        };
+        self.open = self.held.take();
         Ok(self.open.is_some())
     }
 
