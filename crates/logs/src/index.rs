@@ -5,7 +5,7 @@
 //! opened for each flush (at most once a second, or 64 records) and holds no descriptor. Its length is bounded
 //! by the log's: times are a thousandth of a second fine while that costs a sixteenth, a tenth up to a quarter.
 
-use std::io::{self, IoSlice, Read, SeekFrom};
+use std::io::{self, IoSlice, SeekFrom};
 use std::path::{Path, PathBuf};
 
 use aplomb_core::{Duration, Instant};
@@ -25,6 +25,11 @@ pub(crate) fn path_of(log: &Path) -> PathBuf {
     let mut path = log.as_os_str().to_owned();
     path.push(".times");
     PathBuf::from(path)
+}
+
+/// What the index of a log of this length takes at most.
+pub(crate) fn longest(log: u64) -> u64 {
+    ALLOWANCE + log / 4 + RECORD as u64
 }
 
 /// Lines from `offset` on arrived at `time`.
@@ -187,36 +192,18 @@ pub(crate) enum Edge {
     Last,
 }
 
-/// Reads marks one after the other, whatever bytes the file holds: what is no mark, or lies before its predecessor,
-/// is passed over.
-#[derive(Debug)]
-pub struct Marks<R> {
-    from: R,
-    reached: u64,
-}
-
-impl<R: Read> Marks<R> {
-    /// `from` is best buffered: it is read 16 bytes at a time.
-    pub fn new(from: R) -> Marks<R> {
-        Marks { from, reached: 0 }
-    }
-}
-
-impl<R: Read> Iterator for Marks<R> {
-    type Item = Mark;
-
-    fn next(&mut self) -> Option<Mark> {
-        loop {
-            let mut record = [0; RECORD];
-            self.from.read_exact(&mut record).ok()?;
-            if let Some(mark) = Mark::decode(&record)
-                && mark.offset >= self.reached
-            {
-                self.reached = mark.offset;
-                return Some(mark);
-            }
-        }
-    }
+/// The marks in a piece of an index, whatever bytes it holds: what is no mark, or lies before its predecessor or
+/// before `reached`, is passed over, and so is a torn record at the end.
+pub fn marks(records: &[u8], reached: u64) -> impl Iterator<Item = Mark> {
+    let mut reached = reached;
+    records
+        .chunks_exact(RECORD)
+        .filter_map(Mark::decode)
+        .filter(move |mark| {
+            let forward = mark.offset >= reached;
+            reached = reached.max(mark.offset);
+            forward
+        })
 }
 
 #[cfg(test)]
@@ -262,7 +249,7 @@ mod tests {
         bytes.extend_from_slice(&mark(15, 50).encode());
         bytes.extend_from_slice(&mark(30, 100).encode());
         bytes.extend_from_slice(b"torn");
-        let marks: Vec<Mark> = Marks::new(&bytes[..]).collect();
+        let marks: Vec<Mark> = marks(&bytes, 0).collect();
         assert_eq!(marks, [mark(10, 0), mark(20, 100), mark(30, 100)]);
     }
 
@@ -278,7 +265,7 @@ mod tests {
             index.note(length, now);
             length += 20;
         }
-        assert!(index.length <= ALLOWANCE + length / 4 + 16);
+        assert!(index.length <= longest(length));
         assert!(index.length >= length / 16);
     }
 }

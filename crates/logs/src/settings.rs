@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use aplomb_core::spec::{Level, Log, LogTo, Rotate, StderrTo, Timestamps};
 
-use crate::name;
+use crate::{index, name};
 
 /// Which output of a service a line came from. `Stdout` also stands for both when they share a pipe.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -123,8 +123,10 @@ impl Settings {
     pub(crate) fn rotated_limit(&self) -> Option<u64> {
         let limit = self.size_limit()?;
         // A file being compressed exists twice for a while.
-        let current = if self.compress { 2 * limit } else { limit };
-        Some(self.keep_bytes?.saturating_sub(current + current / 4))
+        let copies = if self.compress { 2 } else { 1 };
+        let current = limit.saturating_add(index::longest(limit));
+        let reserved = current.saturating_mul(copies);
+        Some(self.keep_bytes?.saturating_sub(reserved))
     }
 }
 

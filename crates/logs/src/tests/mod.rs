@@ -1,6 +1,7 @@
 //! Promises of the write side, over a real directory with faults on order.
 
 mod faulty;
+mod reading;
 mod rotation;
 mod stories;
 mod streams;

@@ -9,9 +9,11 @@ use crate::{Because, Fault};
 fn rotations(facts: &[Fact]) -> Vec<Because> {
     facts
         .iter()
-        .filter_map(|fact| match fact {
-            Fact::Rotated { because, .. } => Some(*because),
-            _ => None,
+        .filter_map(|fact| {
+            let Fact::Rotated { because, .. } = fact else {
+                return None;
+            };
+            Some(*because)
         })
         .collect()
 }

@@ -126,8 +126,10 @@ fn untouched_bytes_come_out_as_they_went_in() {
 
 #[test]
 fn a_line_too_long_is_split_and_marked() {
-    let mut log = Log::default();
-    log.max_line = Bytes(4);
+    let log = Log {
+        max_line: Bytes(4),
+        ..Log::default()
+    };
     let mut bench = Bench::new(&log);
     bench.write("1234\n12345\n123456789\n");
     assert_eq!(
@@ -140,8 +142,10 @@ fn a_line_too_long_is_split_and_marked() {
 
 #[test]
 fn timestamps_stand_before_every_line() {
-    let mut log = Log::default();
-    log.timestamps = Timestamps::Utc;
+    let log = Log {
+        timestamps: Timestamps::Utc,
+        ..Log::default()
+    };
     let mut bench = Bench::new(&log);
     bench.write("one\ntw");
     bench.pass(Duration::from_micros(1_000_001));
@@ -158,11 +162,13 @@ fn timestamps_stand_before_every_line() {
 
 #[test]
 fn levels_are_taken_off_and_filter() {
-    let mut log = Log::default();
-    log.level_prefix = true;
-    log.max_level = Level::Warning;
-    log.level = (Level::Notice, Level::Error);
-    log.max_line = Bytes(12);
+    let log = Log {
+        level_prefix: true,
+        max_level: Level::Warning,
+        level: (Level::Notice, Level::Error),
+        max_line: Bytes(12),
+        ..Log::default()
+    };
     let mut bench = Bench::new(&log);
     bench.write("plain\n<3>error\n<6>info\n<4>\n<9>no level\n<2>split in two\n<7>debug in two\n<");
     bench.write("3>late\n");
@@ -174,8 +180,10 @@ fn levels_are_taken_off_and_filter() {
 
 #[test]
 fn the_rate_limit_counts_what_it_drops_and_says_so_once_a_window() {
-    let mut log = Log::default();
-    log.rate_limit = Some((2, seconds(10)));
+    let log = Log {
+        rate_limit: Some((2, seconds(10))),
+        ..Log::default()
+    };
     let mut bench = Bench::new(&log);
     bench.write("1\n2\n3\n");
     bench.pass(seconds(9));
@@ -192,8 +200,10 @@ fn the_rate_limit_counts_what_it_drops_and_says_so_once_a_window() {
 
 #[test]
 fn a_new_window_begins_with_the_line_that_follows_it() {
-    let mut log = Log::default();
-    log.rate_limit = Some((1, seconds(10)));
+    let log = Log {
+        rate_limit: Some((1, seconds(10))),
+        ..Log::default()
+    };
     let mut bench = Bench::new(&log);
     bench.write("1\n2\n");
     bench.pass(seconds(10));
@@ -206,10 +216,12 @@ fn a_new_window_begins_with_the_line_that_follows_it() {
 
 #[test]
 fn the_journal_gets_one_entry_a_line_with_its_level() {
-    let mut log = Log::default();
-    log.to = LogTo::Journal;
-    log.level_prefix = true;
-    log.identifier = Some("w".to_owned());
+    let log = Log {
+        to: LogTo::Journal,
+        level_prefix: true,
+        identifier: Some("w".to_owned()),
+        ..Log::default()
+    };
     let mut bench = Bench::new(&log);
     bench.write("one\n<3>tw");
     bench.write("o\nrest");
@@ -230,8 +242,10 @@ fn the_journal_gets_one_entry_a_line_with_its_level() {
 
 #[test]
 fn what_the_journal_does_not_take_is_counted_and_said() {
-    let mut log = Log::default();
-    log.to = LogTo::Journal;
+    let log = Log {
+        to: LogTo::Journal,
+        ..Log::default()
+    };
     let mut bench = Bench::new(&log);
     bench.basket.open().refuses = Some(io::ErrorKind::WouldBlock);
     bench.write("one\ntwo\n");
@@ -254,8 +268,10 @@ fn what_the_journal_does_not_take_is_counted_and_said() {
 
 #[test]
 fn the_engines_output_gets_whole_lines() {
-    let mut log = Log::default();
-    log.to = LogTo::Inherit;
+    let log = Log {
+        to: LogTo::Inherit,
+        ..Log::default()
+    };
     let mut bench = Bench::new(&log);
     bench.write("one\ntw");
     bench.write("o\n");
