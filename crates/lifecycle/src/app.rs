@@ -4,8 +4,8 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 
 use crate::cause::{Ask, Cause, CauseKind, Urgency};
 use crate::cell::Cell;
@@ -64,8 +64,17 @@ impl App {
 
     /// The application nested in this one as `group`.
     pub(crate) fn nested(&self, group: GroupId, name: String) -> Self {
-        let link = Link { post: self.link.post.clone(), group };
-        Self { name: name.into(), link, whole: Whole::new(), next: Arc::new(AtomicU32::new(0)), ..self.clone() }
+        let link = Link {
+            post: self.link.post.clone(),
+            group,
+        };
+        Self {
+            name: name.into(),
+            link,
+            whole: Whole::new(),
+            next: Arc::new(AtomicU32::new(0)),
+            ..self.clone()
+        }
     }
 
     /// The application's name.
@@ -94,11 +103,14 @@ impl App {
         F: FnOnce(Ctx) -> Result<(), BoxError> + Send + 'static,
     {
         let mut work = Some(work);
-        self.declare(part, Driver::Code(Box::new(move |ctx| {
-            if let Some(work) = work.take() {
-                spawn_thread(ctx, work);
-            }
-        })))
+        self.declare(
+            part,
+            Driver::Code(Box::new(move |ctx| {
+                if let Some(work) = work.take() {
+                    spawn_thread(ctx, work);
+                }
+            })),
+        )
     }
 
     /// As [`App::thread`], for work that can be started again: [`crate::OnFailure::Restart`] and repeated attempts apply.
@@ -107,12 +119,18 @@ impl App {
         F: FnMut(Ctx) -> Result<(), BoxError> + Clone + Send + 'static,
     {
         part.restartable = true;
-        self.declare(part, Driver::Code(Box::new(move |ctx| spawn_thread(ctx, work.clone()))))
+        self.declare(
+            part,
+            Driver::Code(Box::new(move |ctx| spawn_thread(ctx, work.clone()))),
+        )
     }
 
     /// Asks the whole application to stop, as SIGTERM would, without the lame duck.
     pub fn stop(&self) {
-        let ask = Ask { cause: Cause::plain(CauseKind::Program), urgency: Urgency::StopAtOnce };
+        let ask = Ask {
+            cause: Cause::plain(CauseKind::Program),
+            urgency: Urgency::StopAtOnce,
+        };
         self.link.send(Message::Event(Event::Asked(ask)));
     }
 
@@ -124,13 +142,20 @@ impl App {
 
     /// Resolves when the application was asked to stop.
     pub fn unready(&self) -> impl Future<Output = ()> + Send + Unpin + use<> {
-        self.whole.cell.until(|seen| seen.level >= crate::Level::Stop)
+        self.whole
+            .cell
+            .until(|seen| seen.level >= crate::Level::Stop)
     }
 
     pub(crate) fn declare(&self, part: Part, driver: Driver) -> Handle {
         let id = PartId(self.next.fetch_add(1, Ordering::SeqCst));
         let cell = Cell::new(part.name.clone());
-        let declaration = Declaration { id, part, cell: Arc::clone(&cell), driver };
+        let declaration = Declaration {
+            id,
+            part,
+            cell: Arc::clone(&cell),
+            driver,
+        };
         self.link.send(Message::Declare(Box::new(declaration)));
         Handle { id, cell }
     }
@@ -178,6 +203,7 @@ pub(crate) fn caught(work: impl FnOnce() -> Result<(), BoxError>) -> Ending {
 
 impl Ctx {
     pub(crate) fn ended(&self, ending: Ending) {
-        self.link.send(Message::Event(Event::Ended(self.id, self.run, ending)));
+        self.link
+            .send(Message::Event(Event::Ended(self.id, self.run, ending)));
     }
 }

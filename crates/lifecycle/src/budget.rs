@@ -31,6 +31,9 @@ impl IoBudget {
     /// A budget in milliseconds.
     #[must_use]
     pub const fn new(connect_ms: u64, read_ms: u64) -> Self {
-        Self { connect: Duration::from_millis(connect_ms), read: Duration::from_millis(read_ms) }
+        Self {
+            connect: Duration::from_millis(connect_ms),
+            read: Duration::from_millis(read_ms),
+        }
     }
 }

@@ -81,11 +81,16 @@ pub struct Builder {
     report_to: Option<PathBuf>,
     #[cfg(windows)]
     service: Option<String>,
+    #[cfg(windows)]
+    pausing: Option<crate::life::Pausing>,
 }
 
 impl std::fmt::Debug for Builder {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Builder").field("name", &self.name).field("settings", &self.settings).finish_non_exhaustive()
+        f.debug_struct("Builder")
+            .field("name", &self.name)
+            .field("settings", &self.settings)
+            .finish_non_exhaustive()
     }
 }
 
@@ -102,6 +107,8 @@ impl Builder {
             report_to: None,
             #[cfg(windows)]
             service: None,
+            #[cfg(windows)]
+            pausing: None,
         }
     }
 
@@ -177,11 +184,40 @@ impl Builder {
 
     /// On Windows, runs under the service control manager as `name`; started from a terminal it falls back to the
     /// console. Elsewhere it changes nothing, so that one `main` serves both.
-    #[cfg_attr(not(windows), expect(unused_mut, unused_variables, reason = "the name matters on Windows only"))]
+    #[cfg_attr(
+        not(windows),
+        expect(
+            unused_mut,
+            unused_variables,
+            reason = "the name matters on Windows only"
+        )
+    )]
     pub fn windows_service(mut self, name: impl Into<String>) -> Self {
         #[cfg(windows)]
         {
             self.service = Some(name.into());
+        }
+        self
+    }
+
+    /// What a service does when the service control manager pauses and continues it. Each runs on a thread of its own;
+    /// PAUSED or RUNNING is reported when it returns. Without this call a pause is accepted and changes nothing.
+    #[cfg_attr(
+        not(windows),
+        expect(
+            unused_mut,
+            unused_variables,
+            reason = "there are no such controls elsewhere"
+        )
+    )]
+    pub fn on_pause(
+        mut self,
+        pause: impl Fn() + Send + Sync + 'static,
+        resume: impl Fn() + Send + Sync + 'static,
+    ) -> Self {
+        #[cfg(windows)]
+        {
+            self.pausing = Some((Arc::new(pause), Arc::new(resume)));
         }
         self
     }
@@ -203,7 +239,7 @@ impl Builder {
     where
         F: FnOnce(App) -> Result<(), BoxError> + Send,
     {
-        self.hosted(move |builder| match builder.begin(|app| Ok(app)) {
+        self.hosted(move |builder| match builder.begin(Ok) {
             Ok(begun) => begun.set_up_here(setup),
             Err((name, error)) => refuse(&name, &error),
         })
@@ -231,8 +267,13 @@ impl Builder {
         self.hosted(move |builder| {
             let mut runtime = None;
             let begun = builder.begin(|mut app| {
-                let made = tokio::runtime::Builder::new_multi_thread().enable_all().build();
-                let made = made.map_err(|source| BeginError::System { what: "the runtime", source })?;
+                let made = tokio::runtime::Builder::new_multi_thread()
+                    .enable_all()
+                    .build();
+                let made = made.map_err(|source| BeginError::System {
+                    what: "the runtime",
+                    source,
+                })?;
                 app.runtime = Some(made.handle().clone());
                 runtime = Some(made);
                 Ok(app)
@@ -287,20 +328,24 @@ impl Builder {
     }
 
     #[cfg(not(windows))]
-    fn hosted(self, run: impl FnOnce(Self) -> ExitCode + Send) -> ExitCode {
-        run(self)
+    fn hosted(self, run: impl FnOnce(Self) -> u8) -> ExitCode {
+        ExitCode::from(run(self))
     }
 
     #[cfg(windows)]
-    fn hosted(mut self, run: impl FnOnce(Self) -> ExitCode + Send) -> ExitCode {
-        match self.service.take() {
+    fn hosted(mut self, run: impl FnOnce(Self) -> u8) -> ExitCode {
+        let code = match self.service.take() {
             Some(name) => os::service::hosted(&name, move || run(self)),
             None => run(self),
-        }
+        };
+        ExitCode::from(code)
     }
 
     /// Handlers, then whatever `prepare` makes, then the life thread.
-    fn begin(mut self, prepare: impl FnOnce(App) -> Result<App, BeginError>) -> Result<Begun, (String, BeginError)> {
+    fn begin(
+        mut self,
+        prepare: impl FnOnce(App) -> Result<App, BeginError>,
+    ) -> Result<Begun, (String, BeginError)> {
         let name = std::mem::take(&mut self.name);
         self.begin_as(&name, prepare).map_err(|error| (name, error))
     }
@@ -314,10 +359,22 @@ impl Builder {
         let system = |what| move |source| BeginError::System { what, source };
         let (post, inbox) = os::mailbox().map_err(system("the mailbox"))?;
         let link = Link { post, group: ROOT };
-        let installed = os::signals::install(&self.caught(), &[Signal::HUP.number(), Signal::INT.number()], &link.post)?;
+        let installed = os::signals::install(
+            &self.caught(),
+            &[Signal::HUP.number(), Signal::INT.number()],
+            &link.post,
+        )?;
         fault::note_places();
         let app = prepare(App::new(name, link))?;
-        let host = Host::from_env();
+        #[cfg_attr(
+            not(windows),
+            expect(unused_mut, reason = "only a service can be paused")
+        )]
+        let mut host = Host::from_env();
+        #[cfg(windows)]
+        {
+            host.pausing = self.pausing;
+        }
         let mut settings = self.settings;
         settings.grace = match self.grace {
             Some(grace) => grace,
@@ -326,7 +383,10 @@ impl Builder {
         settings.extends = host.extends();
         settings.seed = u64::from(std::process::id());
         let health = match self.health {
-            Some(address) => Some(Health::serve(address, Arc::clone(&app.whole)).map_err(|source| BeginError::Health { address, source })?),
+            Some(address) => Some(
+                Health::serve(address, Arc::clone(&app.whole))
+                    .map_err(|source| BeginError::Health { address, source })?,
+            ),
             None => None,
         };
         let setting = Setting {
@@ -335,18 +395,31 @@ impl Builder {
             observer: self.observer.unwrap_or_else(|| notice::to_stderr(name)),
             signals: self.signals,
             settings,
-            report_to: self.report_to.or_else(|| std::env::var_os("APLOMB_REPORT").map(PathBuf::from)),
+            report_to: self
+                .report_to
+                .or_else(|| std::env::var_os("APLOMB_REPORT").map(PathBuf::from)),
             made,
         };
         let life = Life::new(app.clone(), setting);
-        let thread = std::thread::Builder::new().name("aplomb-life".into()).spawn(move || life.live());
+        let thread = std::thread::Builder::new()
+            .name("aplomb-life".into())
+            .spawn(move || life.live());
         let thread = thread.map_err(system("the life thread"))?;
-        Ok(Begun { app, exit_style: self.exit_style, installed, health, thread })
+        Ok(Begun {
+            app,
+            exit_style: self.exit_style,
+            installed,
+            health,
+            thread,
+        })
     }
 
     fn caught(&self) -> Vec<i32> {
         let customs = [Signal::TERM, Signal::INT, Signal::QUIT, Signal::HUP].map(Signal::number);
-        let mut signals: Vec<i32> = customs.into_iter().chain(self.signals.keys().copied()).collect();
+        let mut signals: Vec<i32> = customs
+            .into_iter()
+            .chain(self.signals.keys().copied())
+            .collect();
         signals.sort_unstable();
         signals.dedup();
         signals
@@ -368,7 +441,10 @@ impl Begun {
     fn declare_setup(&self) -> Ctx {
         let (sender, receiver) = mpsc::sync_channel(1);
         let part = Stage::UNREADY.part("setup").announces();
-        self.app.declare(part, Driver::Code(Box::new(move |ctx| drop(sender.try_send(ctx)))));
+        self.app.declare(
+            part,
+            Driver::Code(Box::new(move |ctx| drop(sender.try_send(ctx)))),
+        );
         match receiver.recv() {
             Ok(ctx) => ctx,
             // A stop came first: the run never starts, and whatever is said of it is ignored.
@@ -382,7 +458,7 @@ impl Begun {
         }
     }
 
-    fn set_up_here<F>(self, setup: F) -> ExitCode
+    fn set_up_here<F>(self, setup: F) -> u8
     where
         F: FnOnce(App) -> Result<(), BoxError>,
     {
@@ -396,11 +472,14 @@ impl Begun {
     }
 
     fn wait(&self) {
-        self.app.whole.cell.wait(None, |seen| seen.level >= Level::Abort);
+        self.app
+            .whole
+            .cell
+            .wait(None, |seen| seen.level >= Level::Abort);
     }
 
     /// Takes the end of the process out of the life thread's hands. Health goes last.
-    fn end(self) -> ExitCode {
+    fn end(self) -> u8 {
         let (code, report) = match self.app.whole.finished.get() {
             Some((code, report)) => (*code, Some(Arc::clone(report))),
             None => (1, None),
@@ -413,14 +492,19 @@ impl Begun {
         if let (ExitStyle::Resignal, 0, Some(report)) = (self.exit_style, code, report) {
             resignal(&report);
         }
-        ExitCode::from(code)
+        #[cfg(windows)]
+        let _ = (self.exit_style, report);
+        code
     }
 }
 
 #[cfg(unix)]
 fn resignal(report: &Report) {
     let named = |signal: &Signal| report.cause.signal.as_deref() == Some(&*signal.name());
-    if let Some(signal) = [Signal::TERM, Signal::INT, Signal::QUIT, Signal::HUP].iter().find(|signal| named(signal)) {
+    if let Some(signal) = [Signal::TERM, Signal::INT, Signal::QUIT, Signal::HUP]
+        .iter()
+        .find(|signal| named(signal))
+    {
         os::raise_default(signal.number());
     }
 }
@@ -460,16 +544,23 @@ impl Lifecycle {
 }
 
 /// An application that cannot begin says why, where the program may have no log yet.
-fn refuse(name: &str, error: &BeginError) -> ExitCode {
+fn refuse(name: &str, error: &BeginError) -> u8 {
     let why = fault::chain(error);
-    notice::to_stderr(name)(&Notice::Failed { component: name.to_owned(), why });
-    ExitCode::from(1)
+    notice::to_stderr(name)(&Notice::Failed {
+        component: name.to_owned(),
+        why,
+    });
+    1
 }
 
 fn time_from_env(variable: &'static str) -> Result<Option<Duration>, BeginError> {
-    let Some(value) = std::env::var_os(variable) else { return Ok(None) };
+    let Some(value) = std::env::var_os(variable) else {
+        return Ok(None);
+    };
     let value = value.to_string_lossy().into_owned();
-    parse_time(&value).map(Some).ok_or(BeginError::Time { variable, value })
+    parse_time(&value)
+        .map(Some)
+        .ok_or(BeginError::Time { variable, value })
 }
 
 /// `30`, `30s` or `1500ms`.
@@ -477,7 +568,11 @@ fn parse_time(text: &str) -> Option<Duration> {
     if let Some(ms) = text.strip_suffix("ms") {
         return ms.parse().ok().map(Duration::from_millis);
     }
-    text.strip_suffix('s').unwrap_or(text).parse().ok().map(Duration::from_secs)
+    text.strip_suffix('s')
+        .unwrap_or(text)
+        .parse()
+        .ok()
+        .map(Duration::from_secs)
 }
 
 #[cfg(test)]

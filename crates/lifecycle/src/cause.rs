@@ -72,17 +72,31 @@ impl fmt::Display for Sender {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Terminal => f.write_str("terminal"),
-            Self::Process { pid, uid, name: Some(name) } => write!(f, "{name} (pid {pid}, uid {uid})"),
-            Self::Process { pid, uid, name: None } => write!(f, "pid {pid} (already gone), uid {uid}"),
+            Self::Process {
+                pid,
+                uid,
+                name: Some(name),
+            } => write!(f, "{name} (pid {pid}, uid {uid})"),
+            Self::Process {
+                pid,
+                uid,
+                name: None,
+            } => write!(f, "pid {pid} (already gone), uid {uid}"),
             Self::ParentEnded => f.write_str("parent ended"),
-            Self::OutsidePidNamespace => f.write_str("from outside the PID namespace (container runtime?)"),
+            Self::OutsidePidNamespace => {
+                f.write_str("from outside the PID namespace (container runtime?)")
+            }
         }
     }
 }
 
 impl Cause {
     pub(crate) fn plain(kind: CauseKind) -> Self {
-        Self { kind, signal: None, sender: None }
+        Self {
+            kind,
+            signal: None,
+            sender: None,
+        }
     }
 }
 

@@ -78,7 +78,11 @@ impl Cell {
             #[cfg(unix)]
             bell: None,
         };
-        Arc::new(Self { name, seen: Mutex::new(seen), changed: Condvar::new() })
+        Arc::new(Self {
+            name,
+            seen: Mutex::new(seen),
+            changed: Condvar::new(),
+        })
     }
 
     /// A panic elsewhere cannot leave these few fields half changed, so poison is no news.
@@ -134,15 +138,27 @@ impl Cell {
             let left = until.map(|until| until.saturating_duration_since(Instant::now()));
             seen = match left {
                 Some(Duration::ZERO) => return false,
-                Some(left) => self.changed.wait_timeout(seen, left).unwrap_or_else(PoisonError::into_inner).0,
-                None => self.changed.wait(seen).unwrap_or_else(PoisonError::into_inner),
+                Some(left) => {
+                    self.changed
+                        .wait_timeout(seen, left)
+                        .unwrap_or_else(PoisonError::into_inner)
+                        .0
+                }
+                None => self
+                    .changed
+                    .wait(seen)
+                    .unwrap_or_else(PoisonError::into_inner),
             };
         }
     }
 
     /// Waits in a future, on any runtime.
     pub(crate) fn until<F: Fn(&Seen) -> bool>(self: &Arc<Self>, ready: F) -> Until<F> {
-        Until { cell: Arc::clone(self), ready, key: None }
+        Until {
+            cell: Arc::clone(self),
+            ready,
+            key: None,
+        }
     }
 
     /// A descriptor that becomes readable when the stop begins.
@@ -164,7 +180,14 @@ impl Cell {
         let mut seen = self.seen();
         seen.next += 1;
         let key = seen.next;
-        seen.flights.insert(key, Flight { name, place, since: Instant::now() });
+        seen.flights.insert(
+            key,
+            Flight {
+                name,
+                place,
+                since: Instant::now(),
+            },
+        );
         key
     }
 

@@ -92,7 +92,9 @@ impl Ctx {
     /// Sleeps on the calling thread for `time`, or until the stop; true when it is time to stop.
     #[must_use]
     pub fn park_timeout(&self, time: Duration) -> bool {
-        self.cell.wait(Some(Instant::now() + time), |seen| seen.level >= Level::Stop)
+        self.cell.wait(Some(Instant::now() + time), |seen| {
+            seen.level >= Level::Stop
+        })
     }
 
     /// Sleeps on the calling thread until the stop.
@@ -114,7 +116,10 @@ impl Ctx {
     #[track_caller]
     pub fn in_flight(&self, name: impl Into<String>) -> InFlight {
         let key = self.cell.take_off(name.into(), Location::caller());
-        InFlight { cell: Arc::clone(&self.cell), key }
+        InFlight {
+            cell: Arc::clone(&self.cell),
+            key,
+        }
     }
 
     /// Says that work goes on while stopping ("sending 3 of 10"). Where the platform grants more time for progress
@@ -139,12 +144,16 @@ impl Ctx {
     #[cfg(feature = "tokio")]
     pub(crate) fn dropped(&self) -> impl Future<Output = ()> + Send + Unpin + use<> {
         let run = self.run;
-        self.cell.until(move |seen| seen.level >= Level::Abort || seen.cancelled >= run)
+        self.cell
+            .until(move |seen| seen.level >= Level::Abort || seen.cancelled >= run)
     }
 }
 
 /// `work`, or `None` when `end` comes first. `end` is asked first, so that a busy loop cannot miss it.
-pub(crate) async fn either<F: Future>(end: impl Future<Output = ()> + Unpin, work: F) -> Option<F::Output> {
+pub(crate) async fn either<F: Future>(
+    end: impl Future<Output = ()> + Unpin,
+    work: F,
+) -> Option<F::Output> {
     let mut end = pin!(end);
     let mut work = pin!(work);
     poll_fn(move |context| {

@@ -15,7 +15,11 @@ pub(crate) fn note_places() {
     ONCE.call_once(|| {
         let before = panic::take_hook();
         panic::set_hook(Box::new(move |info| {
-            LAST.with(|last| *last.borrow_mut() = info.location().map(|place| format!("{}:{}", place.file(), place.line())));
+            LAST.with(|last| {
+                *last.borrow_mut() = info
+                    .location()
+                    .map(|place| format!("{}:{}", place.file(), place.line()))
+            });
             before(info);
         }));
     });
@@ -23,8 +27,12 @@ pub(crate) fn note_places() {
 
 /// The message of a panic just caught on this thread, with its place.
 pub(crate) fn describe(payload: &(dyn Any + Send)) -> String {
-    let text = payload.downcast_ref::<&str>().map(|text| (*text).to_owned());
-    let text = text.or_else(|| payload.downcast_ref::<String>().cloned()).unwrap_or_else(|| "no message".into());
+    let text = payload
+        .downcast_ref::<&str>()
+        .map(|text| (*text).to_owned());
+    let text = text
+        .or_else(|| payload.downcast_ref::<String>().cloned())
+        .unwrap_or_else(|| "no message".into());
     match LAST.with(|last| last.borrow_mut().take()) {
         Some(place) => format!("panicked at {place}: {text}"),
         None => format!("panicked: {text}"),

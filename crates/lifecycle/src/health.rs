@@ -38,7 +38,11 @@ impl Health {
         let thread = std::thread::Builder::new()
             .name("aplomb-health".into())
             .spawn(move || accept(&listener, &done, &pulse))?;
-        Ok(Self { address, over, thread: Some(thread) })
+        Ok(Self {
+            address,
+            over,
+            thread: Some(thread),
+        })
     }
 }
 
@@ -46,7 +50,10 @@ impl Drop for Health {
     fn drop(&mut self) {
         self.over.store(true, Ordering::SeqCst);
         // Wakes the accept; a listener has no other way to be told.
-        drop(TcpStream::connect_timeout(&reachable(self.address), PATIENCE));
+        drop(TcpStream::connect_timeout(
+            &reachable(self.address),
+            PATIENCE,
+        ));
         if let Some(thread) = self.thread.take() {
             drop(thread.join());
         }
@@ -55,8 +62,11 @@ impl Drop for Health {
 
 fn reachable(mut address: SocketAddr) -> SocketAddr {
     if address.ip().is_unspecified() {
-        let own: std::net::IpAddr =
-            if address.is_ipv4() { std::net::Ipv4Addr::LOCALHOST.into() } else { std::net::Ipv6Addr::LOCALHOST.into() };
+        let own: std::net::IpAddr = if address.is_ipv4() {
+            std::net::Ipv4Addr::LOCALHOST.into()
+        } else {
+            std::net::Ipv6Addr::LOCALHOST.into()
+        };
         address.set_ip(own);
     }
     address
@@ -70,7 +80,10 @@ struct Pulse {
 
 impl Pulse {
     fn new(whole: Arc<Whole>) -> Self {
-        Self { whole, seen: std::sync::Mutex::new((0, Instant::now())) }
+        Self {
+            whole,
+            seen: std::sync::Mutex::new((0, Instant::now())),
+        }
     }
 
     fn is_alive(&self) -> bool {
@@ -78,7 +91,10 @@ impl Pulse {
             return true;
         }
         let beat = self.whole.beat.load(Ordering::Relaxed);
-        let mut seen = self.seen.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut seen = self
+            .seen
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
         if seen.0 != beat {
             *seen = (beat, Instant::now());
         }
@@ -102,11 +118,13 @@ fn accept(listener: &TcpListener, over: &AtomicBool, pulse: &Arc<Pulse>) {
             continue;
         }
         let (pulse, count) = (Arc::clone(pulse), Arc::clone(&clients));
-        let answered = std::thread::Builder::new().name("aplomb-health".into()).spawn(move || {
-            // A client that went away needs no answer.
-            drop(answer(client, &pulse));
-            count.fetch_sub(1, Ordering::SeqCst);
-        });
+        let answered = std::thread::Builder::new()
+            .name("aplomb-health".into())
+            .spawn(move || {
+                // A client that went away needs no answer.
+                drop(answer(client, &pulse));
+                count.fetch_sub(1, Ordering::SeqCst);
+            });
         if answered.is_err() {
             clients.fetch_sub(1, Ordering::SeqCst);
         }
@@ -117,9 +135,17 @@ fn answer(mut client: TcpStream, pulse: &Pulse) -> io::Result<()> {
     client.set_read_timeout(Some(PATIENCE))?;
     client.set_write_timeout(Some(PATIENCE))?;
     let head = read_head(&mut client)?;
-    let (status, body) = respond(&head, pulse.whole.ready.load(Ordering::SeqCst), pulse.is_alive());
+    let (status, body) = respond(
+        &head,
+        pulse.whole.ready.load(Ordering::SeqCst),
+        pulse.is_alive(),
+    );
     let length = body.len();
-    let retry = if status.starts_with("503") { "retry-after: 1\r\n" } else { "" };
+    let retry = if status.starts_with("503") {
+        "retry-after: 1\r\n"
+    } else {
+        ""
+    };
     write!(
         client,
         "HTTP/1.1 {status}\r\ncontent-type: text/plain\r\ncontent-length: {length}\r\n{retry}connection: close\r\n\r\n{body}"
@@ -130,7 +156,10 @@ fn read_head(client: &mut TcpStream) -> io::Result<Vec<u8>> {
     let begun = Instant::now();
     let mut head = Vec::new();
     let mut bytes = [0; 1024];
-    while head.len() < HEAD && begun.elapsed() < PATIENCE && !head.windows(4).any(|end| end == b"\r\n\r\n") {
+    while head.len() < HEAD
+        && begun.elapsed() < PATIENCE
+        && !head.windows(4).any(|end| end == b"\r\n\r\n")
+    {
         match client.read(&mut bytes)? {
             0 => break,
             count => head.extend_from_slice(&bytes[..count]),
@@ -143,7 +172,12 @@ fn read_head(client: &mut TcpStream) -> io::Result<Vec<u8>> {
 fn respond(head: &[u8], ready: bool, alive: bool) -> (&'static str, &'static str) {
     let mut words = head.split(|byte| *byte == b' ' || *byte == b'\r');
     let method = words.next().unwrap_or_default();
-    let path = words.next().unwrap_or_default().split(|byte| *byte == b'?').next().unwrap_or_default();
+    let path = words
+        .next()
+        .unwrap_or_default()
+        .split(|byte| *byte == b'?')
+        .next()
+        .unwrap_or_default();
     if method != b"GET" && method != b"HEAD" {
         return ("405 Method Not Allowed", "only GET\n");
     }
@@ -162,16 +196,34 @@ mod tests {
 
     #[test]
     fn readiness_and_life_are_different_questions() {
-        assert_eq!(respond(b"GET /readyz HTTP/1.1\r\n\r\n", false, true).0, "503 Service Unavailable");
-        assert_eq!(respond(b"GET /livez HTTP/1.1\r\n\r\n", false, true).0, "200 OK");
-        assert_eq!(respond(b"GET /readyz?verbose HTTP/1.1\r\n\r\n", true, true).0, "200 OK");
-        assert_eq!(respond(b"GET /livez HTTP/1.1\r\n\r\n", true, false).0, "503 Service Unavailable");
+        assert_eq!(
+            respond(b"GET /readyz HTTP/1.1\r\n\r\n", false, true).0,
+            "503 Service Unavailable"
+        );
+        assert_eq!(
+            respond(b"GET /livez HTTP/1.1\r\n\r\n", false, true).0,
+            "200 OK"
+        );
+        assert_eq!(
+            respond(b"GET /readyz?verbose HTTP/1.1\r\n\r\n", true, true).0,
+            "200 OK"
+        );
+        assert_eq!(
+            respond(b"GET /livez HTTP/1.1\r\n\r\n", true, false).0,
+            "503 Service Unavailable"
+        );
     }
 
     #[test]
     fn anything_else_is_told_so() {
-        assert_eq!(respond(b"POST /readyz HTTP/1.1\r\n\r\n", true, true).0, "405 Method Not Allowed");
-        assert_eq!(respond(b"GET / HTTP/1.1\r\n\r\n", true, true).0, "404 Not Found");
+        assert_eq!(
+            respond(b"POST /readyz HTTP/1.1\r\n\r\n", true, true).0,
+            "405 Method Not Allowed"
+        );
+        assert_eq!(
+            respond(b"GET / HTTP/1.1\r\n\r\n", true, true).0,
+            "404 Not Found"
+        );
         assert_eq!(respond(b"", true, true).0, "405 Method Not Allowed");
     }
 }

@@ -101,19 +101,46 @@ impl fmt::Display for Notice {
         match self {
             Self::Ready { after } => write!(f, "ready after {} ms", after.as_millis()),
             Self::Failed { component, why } => write!(f, "`{component}` failed: {why}"),
-            Self::Stopping { cause, within, press_again } => {
+            Self::Stopping {
+                cause,
+                within,
+                press_again,
+            } => {
                 write!(f, "stopping within {}: {cause}", Seconds(*within))?;
-                if *press_again { f.write_str("; press again to force") } else { Ok(()) }
+                if *press_again {
+                    f.write_str("; press again to force")
+                } else {
+                    Ok(())
+                }
             }
-            Self::StillWaiting { elapsed, within, stage, cut_at, held_by, more } => {
-                let (elapsed, within, cut_at) = (Seconds(*elapsed), Seconds(*within), Seconds(*cut_at));
-                write!(f, "stopping {elapsed} of {within}, stage {stage}, cut at {cut_at}; still waiting for: ")?;
+            Self::StillWaiting {
+                elapsed,
+                within,
+                stage,
+                cut_at,
+                held_by,
+                more,
+            } => {
+                let (elapsed, within, cut_at) =
+                    (Seconds(*elapsed), Seconds(*within), Seconds(*cut_at));
+                write!(
+                    f,
+                    "stopping {elapsed} of {within}, stage {stage}, cut at {cut_at}; still waiting for: "
+                )?;
                 let names: Vec<String> = held_by.iter().map(Held::to_string).collect();
                 f.write_str(&names.join(", "))?;
-                if *more > 0 { write!(f, " and {more} more") } else { Ok(()) }
+                if *more > 0 {
+                    write!(f, " and {more} more")
+                } else {
+                    Ok(())
+                }
             }
             Self::Extended { remaining } => {
-                write!(f, "work progresses: asked the manager for {} more", Seconds(*remaining))
+                write!(
+                    f,
+                    "work progresses: asked the manager for {} more",
+                    Seconds(*remaining)
+                )
             }
             Self::Forced => f.write_str("forced: ending within 2 s"),
             Self::Finished(report) => write!(f, "{report}"),

@@ -20,7 +20,11 @@ pub(crate) struct StopPlan {
 impl StopPlan {
     /// Plans `stages` (in order) into `total`. When the reserves do not fit into four fifths of it they are scaled to
     /// fit and the lame duck is dropped: whoever gives us so little time is not waiting for a balancer.
-    pub(crate) fn new(mut stages: Vec<(Stage, StageTimes)>, total: Duration, lame_duck: Duration) -> Self {
+    pub(crate) fn new(
+        mut stages: Vec<(Stage, StageTimes)>,
+        total: Duration,
+        lame_duck: Duration,
+    ) -> Self {
         stages.sort_by_key(|(stage, _)| *stage);
         let share = total * RESERVE_SHARE / 100;
         let kept: Duration = stages.iter().map(|(_, times)| times.reserve).sum();
@@ -31,7 +35,11 @@ impl StopPlan {
                 times.reserve = times.reserve.mul_f64(factor);
             }
         }
-        Self { stages, total, lame_duck: if tight { Duration::ZERO } else { lame_duck } }
+        Self {
+            stages,
+            total,
+            lame_duck: if tight { Duration::ZERO } else { lame_duck },
+        }
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -50,9 +58,18 @@ impl StopPlan {
     /// When stage `index`, begun at `start`, is cut.
     pub(crate) fn deadline(&self, index: usize, start: Duration) -> Duration {
         let (stage, times) = self.stages[index];
-        let max = if stage == Stage::LAME_DUCK { self.lame_duck } else { times.max };
-        let later: Duration = self.stages[index + 1..].iter().map(|(_, times)| times.reserve).sum();
-        (start + max).min(self.total.saturating_sub(later)).max(start)
+        let max = if stage == Stage::LAME_DUCK {
+            self.lame_duck
+        } else {
+            times.max
+        };
+        let later: Duration = self.stages[index + 1..]
+            .iter()
+            .map(|(_, times)| times.reserve)
+            .sum();
+        (start + max)
+            .min(self.total.saturating_sub(later))
+            .max(start)
     }
 
     /// The platform granted more time because work progressed.
@@ -66,8 +83,15 @@ mod tests {
     use super::*;
 
     fn plan(total_ms: u64) -> StopPlan {
-        let stages = Stage::ALL.iter().map(|stage| (*stage, stage.times())).collect();
-        StopPlan::new(stages, Duration::from_millis(total_ms), Duration::from_secs(10))
+        let stages = Stage::ALL
+            .iter()
+            .map(|stage| (*stage, stage.times()))
+            .collect();
+        StopPlan::new(
+            stages,
+            Duration::from_millis(total_ms),
+            Duration::from_secs(10),
+        )
     }
 
     /// Runs the stages, each needing `needs` ms (`None` = for ever), and returns when each ended, in ms.
@@ -75,7 +99,11 @@ mod tests {
         let mut now = Duration::ZERO;
         let mut ends = Vec::new();
         for (index, need) in needs.iter().enumerate() {
-            let need = if plan.stage(index) == Stage::LAME_DUCK { None } else { *need };
+            let need = if plan.stage(index) == Stage::LAME_DUCK {
+                None
+            } else {
+                *need
+            };
             let wanted = need.map_or(Duration::MAX, |ms| now + Duration::from_millis(ms));
             now = wanted.min(plan.deadline(index, now));
             ends.push(u64::try_from((now + Duration::from_micros(500)).as_millis()).unwrap());
@@ -83,11 +111,23 @@ mod tests {
         ends
     }
 
-    const NORMAL: [Option<u64>; 8] = [Some(5), None, Some(50), Some(300), Some(20), Some(30), Some(40), Some(20)];
+    const NORMAL: [Option<u64>; 8] = [
+        Some(5),
+        None,
+        Some(50),
+        Some(300),
+        Some(20),
+        Some(30),
+        Some(40),
+        Some(20),
+    ];
 
     #[test]
     fn a_normal_stop_waits_for_nothing_but_the_lame_duck() {
-        assert_eq!(ends(&plan(28_000), NORMAL), [5, 10_005, 10_055, 10_355, 10_375, 10_405, 10_445, 10_465]);
+        assert_eq!(
+            ends(&plan(28_000), NORMAL),
+            [5, 10_005, 10_055, 10_355, 10_375, 10_405, 10_445, 10_465]
+        );
     }
 
     #[test]
@@ -101,7 +141,9 @@ mod tests {
     fn when_all_hang_the_last_stage_ends_exactly_at_the_total() {
         assert_eq!(
             ends(&plan(28_000), [None; 8]),
-            [1_000, 11_000, 13_000, 24_800, 25_800, 26_300, 27_300, 28_000]
+            [
+                1_000, 11_000, 13_000, 24_800, 25_800, 26_300, 27_300, 28_000
+            ]
         );
     }
 
@@ -117,15 +159,28 @@ mod tests {
     #[test]
     fn no_total_however_small_is_overrun() {
         for total in [0, 1, 10, 500, 4_500, 6_875, 6_876, 30_000] {
-            assert_eq!(ends(&plan(total), [None; 8]).last(), Some(&total), "T = {total}");
+            assert_eq!(
+                ends(&plan(total), [None; 8]).last(),
+                Some(&total),
+                "T = {total}"
+            );
         }
     }
 
     #[test]
     fn custom_stages_take_their_place_by_number() {
         let mid = Stage::at(350);
-        let stages = vec![(Stage::STORES, Stage::STORES.times()), (mid, mid.times()), (Stage::DRAIN, Stage::DRAIN.times())];
+        let stages = vec![
+            (Stage::STORES, Stage::STORES.times()),
+            (mid, mid.times()),
+            (Stage::DRAIN, Stage::DRAIN.times()),
+        ];
         let plan = StopPlan::new(stages, Duration::from_secs(28), Duration::ZERO);
-        assert_eq!((0..plan.len()).map(|i| plan.stage(i).number()).collect::<Vec<_>>(), [300, 350, 600]);
+        assert_eq!(
+            (0..plan.len())
+                .map(|i| plan.stage(i).number())
+                .collect::<Vec<_>>(),
+            [300, 350, 600]
+        );
     }
 }

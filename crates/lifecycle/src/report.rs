@@ -111,11 +111,28 @@ impl Report {
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (used, within) = (self.used_ms, self.within_ms);
-        writeln!(f, "stopped in {used} ms of {within} ms ({}), exit code {}", self.cause, self.exit)?;
-        for stage in self.stages.iter().filter(|stage| stage.took_ms > 0 || stage.cut) {
+        writeln!(
+            f,
+            "stopped in {used} ms of {within} ms ({}), exit code {}",
+            self.cause, self.exit
+        )?;
+        for stage in self
+            .stages
+            .iter()
+            .filter(|stage| stage.took_ms > 0 || stage.cut)
+        {
             let cut = if stage.cut { "  cut" } else { "" };
-            writeln!(f, "  {:<12} {:>6} ms{cut}", stage.stage.to_string(), stage.took_ms)?;
-            for component in self.components.iter().filter(|component| component.stage == stage.stage) {
+            writeln!(
+                f,
+                "  {:<12} {:>6} ms{cut}",
+                stage.stage.to_string(),
+                stage.took_ms
+            )?;
+            for component in self
+                .components
+                .iter()
+                .filter(|component| component.stage == stage.stage)
+            {
                 component.line(f)?;
             }
         }
@@ -128,10 +145,21 @@ impl fmt::Display for Report {
 
 impl ComponentReport {
     fn line(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let outcome = self.outcome.map_or("not reached".into(), |outcome| format!("{outcome:?}").to_lowercase());
-        write!(f, "    {:<20} {:>6} ms  {outcome}", self.name, self.took_ms.unwrap_or(0))?;
+        let outcome = self.outcome.map_or("not reached".into(), |outcome| {
+            format!("{outcome:?}").to_lowercase()
+        });
+        write!(
+            f,
+            "    {:<20} {:>6} ms  {outcome}",
+            self.name,
+            self.took_ms.unwrap_or(0)
+        )?;
         if self.in_flight_at_stop > 0 {
-            write!(f, ", {} in flight, {} finished", self.in_flight_at_stop, self.finished)?;
+            write!(
+                f,
+                ", {} in flight, {} finished",
+                self.in_flight_at_stop, self.finished
+            )?;
         }
         for held in &self.cut_off {
             write!(f, ", cut off: {held}")?;

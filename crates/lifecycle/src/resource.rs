@@ -79,12 +79,16 @@ impl<T: Clone> Resource<T> {
     /// The value, if it is open now.
     #[must_use]
     pub fn try_get(&self) -> Option<T> {
-        self.slot.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.slot
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
     }
 
     fn want(&self) {
         if self.cell.seen().start == Start::Pending {
-            self.link.send(Message::Event(Event::Wanted(self.handle.part_id())));
+            self.link
+                .send(Message::Event(Event::Wanted(self.handle.part_id())));
         }
     }
 
@@ -94,7 +98,10 @@ impl<T: Clone> Resource<T> {
                 Start::GaveUp(why) => why.clone(),
                 Start::Pending | Start::Up => "it was closed".into(),
             };
-            NotStarted::GaveUp { resource: self.cell.name.clone(), why }
+            NotStarted::GaveUp {
+                resource: self.cell.name.clone(),
+                why,
+            }
         })
     }
 }
@@ -102,7 +109,13 @@ impl<T: Clone> Resource<T> {
 impl App {
     /// Registers a resource whose `open` and `close` block; they run on a thread of its own.
     /// `open` may take `budget.connect` and is repeated until the start deadline; `close` may take `budget.read`.
-    pub fn resource_blocking<T, O, C>(&self, part: Part, budget: IoBudget, open: O, close: C) -> Resource<T>
+    pub fn resource_blocking<T, O, C>(
+        &self,
+        part: Part,
+        budget: IoBudget,
+        open: O,
+        close: C,
+    ) -> Resource<T>
     where
         T: Clone + Send + 'static,
         O: FnMut() -> Result<T, BoxError> + Clone + Send + 'static,
@@ -111,22 +124,29 @@ impl App {
         let slot: Slot<T> = Arc::default();
         let filled = Arc::clone(&slot);
         let begin = move |ctx: Ctx| {
-            let (mut open, close, slot, told) = (open.clone(), close.clone(), Arc::clone(&filled), ctx.clone());
-            let spawned = std::thread::Builder::new().name(ctx.name().to_owned()).spawn(move || {
-                let ending = crate::app::caught(|| {
-                    let value = open()?;
-                    if ctx.is_cancelled() {
-                        // Too late: the attempt was given up, so nobody else would close it.
-                        return close(value);
-                    }
-                    fill(&slot, Some(value.clone()));
-                    ctx.ready();
-                    ctx.park();
-                    fill(&slot, None);
-                    close(value)
+            let (mut open, close, slot, told) = (
+                open.clone(),
+                close.clone(),
+                Arc::clone(&filled),
+                ctx.clone(),
+            );
+            let spawned = std::thread::Builder::new()
+                .name(ctx.name().to_owned())
+                .spawn(move || {
+                    let ending = crate::app::caught(|| {
+                        let value = open()?;
+                        if ctx.is_cancelled() {
+                            // Too late: the attempt was given up, so nobody else would close it.
+                            return close(value);
+                        }
+                        fill(&slot, Some(value.clone()));
+                        ctx.ready();
+                        ctx.park();
+                        fill(&slot, None);
+                        close(value)
+                    });
+                    ctx.ended(ending);
                 });
-                ctx.ended(ending);
-            });
             if let Err(error) = spawned {
                 told.ended(Ending::Failed(format!("cannot start a thread: {error}")));
             }
@@ -134,11 +154,23 @@ impl App {
         self.register(part, budget, slot, Driver::Code(Box::new(begin)))
     }
 
-    pub(crate) fn register<T>(&self, part: Part, budget: IoBudget, slot: Slot<T>, driver: Driver) -> Resource<T> {
+    pub(crate) fn register<T>(
+        &self,
+        part: Part,
+        budget: IoBudget,
+        slot: Slot<T>,
+        driver: Driver,
+    ) -> Resource<T> {
         let mut part = part.budget(budget).announces();
         part.restartable = true;
         let handle = self.declare(part, driver);
-        Resource { cell: App::cell_of(&handle), handle, slot, budget, link: self.link.clone() }
+        Resource {
+            cell: App::cell_of(&handle),
+            handle,
+            slot,
+            budget,
+            link: self.link.clone(),
+        }
     }
 }
 

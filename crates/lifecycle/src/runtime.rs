@@ -49,11 +49,14 @@ impl App {
     {
         let runtime = self.runtime();
         let mut work = Some(work);
-        self.declare(part, Driver::Code(Box::new(move |ctx| {
-            if let Some(work) = work.take() {
-                drive(&runtime, ctx.clone(), async move { work(ctx).await });
-            }
-        })))
+        self.declare(
+            part,
+            Driver::Code(Box::new(move |ctx| {
+                if let Some(work) = work.take() {
+                    drive(&runtime, ctx.clone(), async move { work(ctx).await });
+                }
+            })),
+        )
     }
 
     /// As [`App::spawn`], for work that can be started again: [`crate::OnFailure::Restart`] and repeated attempts apply.
@@ -67,13 +70,16 @@ impl App {
     {
         part.restartable = true;
         let runtime = self.runtime();
-        self.declare(part, Driver::Code(Box::new(move |ctx| {
-            // On the life thread, so a panic while the future is only made must not pass.
-            match catch_unwind(AssertUnwindSafe(|| work(ctx.clone()))) {
-                Ok(future) => drive(&runtime, ctx, future),
-                Err(payload) => ctx.ended(Ending::Panicked(fault::describe(&*payload))),
-            }
-        })))
+        self.declare(
+            part,
+            Driver::Code(Box::new(move |ctx| {
+                // On the life thread, so a panic while the future is only made must not pass.
+                match catch_unwind(AssertUnwindSafe(|| work(ctx.clone()))) {
+                    Ok(future) => drive(&runtime, ctx, future),
+                    Err(payload) => ctx.ended(Ending::Panicked(fault::describe(&*payload))),
+                }
+            })),
+        )
     }
 
     /// Registers a resource. `open` begins at once (or on first use, if `part` is lazy), may take `budget.connect` per
@@ -99,7 +105,13 @@ impl App {
     ///
     /// # Panics
     /// As [`App::spawn`].
-    pub fn resource<T, O, OFut, C, CFut>(&self, part: Part, budget: IoBudget, mut open: O, close: C) -> Resource<T>
+    pub fn resource<T, O, OFut, C, CFut>(
+        &self,
+        part: Part,
+        budget: IoBudget,
+        mut open: O,
+        close: C,
+    ) -> Resource<T>
     where
         T: Clone + Send + Sync + 'static,
         O: FnMut() -> OFut + Send + 'static,
@@ -157,9 +169,16 @@ impl App {
             let future = setup(app.clone());
             app.set_up(move || future);
         };
-        let settings = Settings { ends_when_idle: false, lame_duck: Duration::ZERO, ..Settings::default() };
+        let settings = Settings {
+            ends_when_idle: false,
+            lame_duck: Duration::ZERO,
+            ..Settings::default()
+        };
         let handle = self.declare(part, Driver::Nest(Box::new(open), Box::new(settings)));
-        Nested { handle, app: self.clone() }
+        Nested {
+            handle,
+            app: self.clone(),
+        }
     }
 
     /// Declares the code that registers everything else. It is a component itself: a stop during start drops it.
@@ -173,8 +192,13 @@ impl App {
     }
 
     fn runtime(&self) -> Runtime {
-        #[expect(clippy::expect_used, reason = "a wrong use of the library, documented under Panics")]
-        self.runtime.clone().expect("this application has no tokio runtime: use `run` instead of `run_sync`")
+        #[expect(
+            clippy::expect_used,
+            reason = "a wrong use of the library, documented under Panics"
+        )]
+        self.runtime
+            .clone()
+            .expect("this application has no tokio runtime: use `run` instead of `run_sync`")
     }
 }
 
@@ -188,12 +212,18 @@ pub struct Nested {
 impl Nested {
     /// Stops it alone, stage by stage; the rest of the program goes on.
     pub fn stop(&self) {
-        self.app.link.send(Message::Nested { id: self.handle.part_id(), again: false });
+        self.app.link.send(Message::Nested {
+            id: self.handle.part_id(),
+            again: false,
+        });
     }
 
     /// Stops it alone and starts it again.
     pub fn restart(&self) {
-        self.app.link.send(Message::Nested { id: self.handle.part_id(), again: true });
+        self.app.link.send(Message::Nested {
+            id: self.handle.part_id(),
+            again: true,
+        });
     }
 }
 
@@ -211,14 +241,25 @@ impl<T: Clone> Resource<T> {
     /// [`TimedOut`], never the operation's own error: that is inside the answer.
     #[track_caller]
     pub fn bounded<F: Future>(&self, work: F) -> impl Future<Output = Result<F::Output, TimedOut>> {
-        let key = self.cell.take_off("operation".into(), std::panic::Location::caller());
-        let landing = Landing { cell: Arc::clone(&self.cell), key };
-        let left = self.cell.seen().until.map(|until| until.saturating_duration_since(Instant::now()));
+        let key = self
+            .cell
+            .take_off("operation".into(), std::panic::Location::caller());
+        let landing = Landing {
+            cell: Arc::clone(&self.cell),
+            key,
+        };
+        let left = self
+            .cell
+            .seen()
+            .until
+            .map(|until| until.saturating_duration_since(Instant::now()));
         let within = left.map_or(self.budget.read, |left| left.min(self.budget.read));
         let resource = self.cell.name.clone();
         async move {
             let _landing = landing;
-            tokio::time::timeout(within, work).await.map_err(|_| TimedOut { resource, within })
+            tokio::time::timeout(within, work)
+                .await
+                .map_err(|_| TimedOut { resource, within })
         }
     }
 }
@@ -248,13 +289,21 @@ impl Teller {
 
 impl Drop for Teller {
     fn drop(&mut self) {
-        self.ctx.ended(std::mem::replace(&mut self.ending, Ending::Dropped));
+        self.ctx
+            .ended(std::mem::replace(&mut self.ending, Ending::Dropped));
     }
 }
 
 /// Runs one life of a component.
-fn drive(runtime: &Runtime, ctx: Ctx, work: impl Future<Output = Result<(), BoxError>> + Send + 'static) {
-    let mut teller = Teller { ctx, ending: Ending::Dropped };
+fn drive(
+    runtime: &Runtime,
+    ctx: Ctx,
+    work: impl Future<Output = Result<(), BoxError>> + Send + 'static,
+) {
+    let mut teller = Teller {
+        ctx,
+        ending: Ending::Dropped,
+    };
     runtime.spawn(async move {
         let dropped = teller.ctx.dropped();
         if let Some(ending) = either(dropped, caught(work)).await {
@@ -266,12 +315,14 @@ fn drive(runtime: &Runtime, ctx: Ctx, work: impl Future<Output = Result<(), BoxE
 /// `work` with its panics turned into an ending.
 async fn caught(work: impl Future<Output = Result<(), BoxError>>) -> Ending {
     let mut work = pin!(work);
-    poll_fn(move |context| match catch_unwind(AssertUnwindSafe(|| work.as_mut().poll(context))) {
-        Ok(Poll::Pending) => Poll::Pending,
-        Ok(Poll::Ready(Ok(()))) => Poll::Ready(Ending::Done),
-        Ok(Poll::Ready(Err(error))) => Poll::Ready(Ending::Failed(fault::chain(&*error))),
-        Err(payload) => Poll::Ready(Ending::Panicked(fault::describe(&*payload))),
-    })
+    poll_fn(
+        move |context| match catch_unwind(AssertUnwindSafe(|| work.as_mut().poll(context))) {
+            Ok(Poll::Pending) => Poll::Pending,
+            Ok(Poll::Ready(Ok(()))) => Poll::Ready(Ending::Done),
+            Ok(Poll::Ready(Err(error))) => Poll::Ready(Ending::Failed(fault::chain(&*error))),
+            Err(payload) => Poll::Ready(Ending::Panicked(fault::describe(&*payload))),
+        },
+    )
     .await
 }
 

@@ -94,7 +94,10 @@ impl Stage {
     #[must_use]
     pub const fn times(self) -> StageTimes {
         const fn ms(reserve: u64, max: u64) -> StageTimes {
-            StageTimes { reserve: Duration::from_millis(reserve), max: Duration::from_millis(max) }
+            StageTimes {
+                reserve: Duration::from_millis(reserve),
+                max: Duration::from_millis(max),
+            }
         }
         match self {
             Self::UNREADY => ms(100, 1_000),
@@ -133,5 +136,8 @@ pub struct StageTimes {
 
 impl StageTimes {
     /// The times of a stage made with [`Stage::at`]: 0.5 s kept, 5 s at most.
-    pub const CUSTOM: Self = Self { reserve: Duration::from_millis(500), max: Duration::from_secs(5) };
+    pub const CUSTOM: Self = Self {
+        reserve: Duration::from_millis(500),
+        max: Duration::from_secs(5),
+    };
 }

@@ -14,9 +14,16 @@ pub(crate) enum Failure {
     #[error("`{peer}` is not called for now: too many of its answers failed")]
     BreakerOpen { peer: &'static str },
     #[error("`{peer}` could not be asked")]
-    Peer { peer: &'static str, source: reqwest::Error },
+    Peer {
+        peer: &'static str,
+        source: reqwest::Error,
+    },
     #[error("`{peer}` refused: {why}")]
-    Refused { peer: &'static str, status: StatusCode, why: String },
+    Refused {
+        peer: &'static str,
+        status: StatusCode,
+        why: String,
+    },
     #[error("no connection of the pool became free within {} ms", within.as_millis())]
     PoolEmpty { within: std::time::Duration },
     #[error("the database failed")]
@@ -37,7 +44,9 @@ impl Failure {
             Self::Unknown { .. } => StatusCode::NOT_FOUND,
             Self::SoldOut { .. } => StatusCode::CONFLICT,
             Self::Refused { status, .. } => *status,
-            Self::BreakerOpen { .. } | Self::PoolEmpty { .. } | Self::QueueFull => StatusCode::SERVICE_UNAVAILABLE,
+            Self::BreakerOpen { .. } | Self::PoolEmpty { .. } | Self::QueueFull => {
+                StatusCode::SERVICE_UNAVAILABLE
+            }
             Self::NotStarted(_) => StatusCode::SERVICE_UNAVAILABLE,
             Self::Peer { source, .. } if source.is_timeout() => StatusCode::GATEWAY_TIMEOUT,
             Self::TimedOut(_) => StatusCode::GATEWAY_TIMEOUT,

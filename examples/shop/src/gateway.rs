@@ -41,7 +41,11 @@ async fn place(
     Query(how): Query<How>,
     Json(wish): Json<Value>,
 ) -> Result<Json<Value>, Failure> {
-    let path = if how.handed_off { "/orders?handed-off=true" } else { "/orders" };
+    let path = if how.handed_off {
+        "/orders?handed-off=true"
+    } else {
+        "/orders"
+    };
     Ok(Json(gateway.orders.post(path, &wish, &id).await?))
 }
 
@@ -50,7 +54,9 @@ async fn find(
     Extension(id): Extension<RequestId>,
     Path(order): Path<String>,
 ) -> Result<Json<Value>, Failure> {
-    Ok(Json(gateway.orders.get(&format!("/orders/{order}"), &id).await?))
+    Ok(Json(
+        gateway.orders.get(&format!("/orders/{order}"), &id).await?,
+    ))
 }
 
 async fn level(
@@ -58,5 +64,7 @@ async fn level(
     Extension(id): Extension<RequestId>,
     Path(sku): Path<String>,
 ) -> Result<Json<Value>, Failure> {
-    Ok(Json(gateway.stock.get(&format!("/stock/{sku}"), &id).await?))
+    Ok(Json(
+        gateway.stock.get(&format!("/stock/{sku}"), &id).await?,
+    ))
 }

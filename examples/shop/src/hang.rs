@@ -28,7 +28,13 @@ enum Way {
 }
 
 impl Way {
-    const ALL: [Self; 5] = [Self::DatabaseLock, Self::PoolLeak, Self::NoTimeout, Self::Deadlock, Self::Spin];
+    const ALL: [Self; 5] = [
+        Self::DatabaseLock,
+        Self::PoolLeak,
+        Self::NoTimeout,
+        Self::Deadlock,
+        Self::Spin,
+    ];
 
     fn name(self) -> &'static str {
         match self {
@@ -82,9 +88,12 @@ impl Hang {
             let switches = Arc::clone(&self.0);
             // On a thread of its own kind: a blocked lock must not take the runtime's workers with it.
             let taken = tokio::task::spawn_blocking(move || {
-                let till = switches.till.lock();
-                let ledger = switches.ledger.lock();
-                drop((till.is_ok(), ledger.is_ok()));
+                let till = switches.till.lock().unwrap_or_else(PoisonError::into_inner);
+                let ledger = switches
+                    .ledger
+                    .lock()
+                    .unwrap_or_else(PoisonError::into_inner);
+                drop((till, ledger));
             });
             // Only a panic could be told here, and neither lock can panic.
             drop(taken.await);
@@ -92,12 +101,22 @@ impl Hang {
     }
 
     fn pool(&self) -> Option<Pool> {
-        self.0.pool.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.0
+            .pool
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
     }
 
     fn turn(&self, way: Way, on: bool) -> Result<(), (StatusCode, &'static str)> {
-        const STORE_ONLY: (StatusCode, &str) = (StatusCode::CONFLICT, "only the store has a database and a pool");
-        const FOR_EVER: (StatusCode, &str) = (StatusCode::CONFLICT, "a dead-lock ends only with the process");
+        const STORE_ONLY: (StatusCode, &str) = (
+            StatusCode::CONFLICT,
+            "only the store has a database and a pool",
+        );
+        const FOR_EVER: (StatusCode, &str) = (
+            StatusCode::CONFLICT,
+            "a dead-lock ends only with the process",
+        );
         match (way, on) {
             (Way::DatabaseLock, true) => self.pool().ok_or(STORE_ONLY)?.hold_the_lock(),
             (Way::DatabaseLock, false) => self.pool().ok_or(STORE_ONLY)?.release_the_lock(),
@@ -110,7 +129,11 @@ impl Hang {
             (Way::Spin, false) => self.0.spin.store(false, Ordering::SeqCst),
         }
         let mut all = self.0.on.lock().unwrap_or_else(PoisonError::into_inner);
-        if on { all.insert(way.name()) } else { all.remove(way.name()) };
+        if on {
+            all.insert(way.name())
+        } else {
+            all.remove(way.name())
+        };
         Ok(())
     }
 
@@ -123,12 +146,14 @@ impl Hang {
         for (name, reversed) in [("till-first", false), ("ledger-first", true)] {
             let (switches, meet) = (Arc::clone(&self.0), Arc::clone(&both_hold_one));
             named(name, move || {
-                let (first, second) =
-                    if reversed { (&switches.ledger, &switches.till) } else { (&switches.till, &switches.ledger) };
-                let held = first.lock();
+                let (first, second) = if reversed {
+                    (&switches.ledger, &switches.till)
+                } else {
+                    (&switches.till, &switches.ledger)
+                };
+                let held = first.lock().unwrap_or_else(PoisonError::into_inner);
                 meet.wait();
-                let never = second.lock();
-                drop((held.is_ok(), never.is_ok()));
+                drop((held, second.lock()));
             });
         }
     }
@@ -154,9 +179,15 @@ fn named(name: &str, work: impl FnOnce() + Send + 'static) {
 
 /// Connects to a listener that accepts and never answers, and reads without a timeout.
 async fn ask_nobody() {
-    let Ok(listener) = TcpListener::bind("127.0.0.1:0").await else { return };
-    let Ok(address) = listener.local_addr() else { return };
-    let Ok(mut asking) = TcpStream::connect(address).await else { return };
+    let Ok(listener) = TcpListener::bind("127.0.0.1:0").await else {
+        return;
+    };
+    let Ok(address) = listener.local_addr() else {
+        return;
+    };
+    let Ok(mut asking) = TcpStream::connect(address).await else {
+        return;
+    };
     let accepted = listener.accept().await;
     let mut answer = [0; 1];
     // Ends only with the request.
@@ -165,7 +196,15 @@ async fn ask_nobody() {
 }
 
 async fn list(State(hang): State<Hang>) -> Json<Vec<&'static str>> {
-    Json(hang.0.on.lock().unwrap_or_else(PoisonError::into_inner).iter().copied().collect())
+    Json(
+        hang.0
+            .on
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .iter()
+            .copied()
+            .collect(),
+    )
 }
 
 async fn turn_on(State(hang): State<Hang>, Path(name): Path<String>) -> (StatusCode, String) {
@@ -179,10 +218,16 @@ async fn turn_off(State(hang): State<Hang>, Path(name): Path<String>) -> (Status
 fn turned(hang: &Hang, name: &str, on: bool) -> (StatusCode, String) {
     let Some(way) = Way::named(name) else {
         let names = Way::ALL.map(Way::name).join(", ");
-        return (StatusCode::NOT_FOUND, format!("no such way to hang; there are: {names}\n"));
+        return (
+            StatusCode::NOT_FOUND,
+            format!("no such way to hang; there are: {names}\n"),
+        );
     };
     match hang.turn(way, on) {
-        Ok(()) => (StatusCode::OK, format!("{name} is {}\n", if on { "on" } else { "off" })),
+        Ok(()) => (
+            StatusCode::OK,
+            format!("{name} is {}\n", if on { "on" } else { "off" }),
+        ),
         Err((status, why)) => (status, format!("{why}\n")),
     }
 }

@@ -10,17 +10,17 @@
 //! forecasts trouble has something honest to look at. One binary keeps builds short.
 
 mod error;
+mod gateway;
 mod hang;
 mod metrics;
+mod orders;
 mod payment;
 mod peer;
 mod pool;
 mod service;
-mod store;
-mod gateway;
-mod orders;
 mod settings;
 mod stock;
+mod store;
 
 use std::process::ExitCode;
 
@@ -29,7 +29,10 @@ use settings::{Role, Settings};
 
 fn main() -> ExitCode {
     let Some(role) = std::env::args().nth(1).and_then(|name| Role::named(&name)) else {
-        eprintln!("shop: which service? usage: shop {}", Role::names().join("|"));
+        eprintln!(
+            "shop: which service? usage: shop {}",
+            Role::names().join("|")
+        );
         return ExitCode::from(2);
     };
     let settings = match Settings::from_env() {
@@ -39,11 +42,13 @@ fn main() -> ExitCode {
             return ExitCode::from(2);
         }
     };
-    app(role.name()).lame_duck(settings.lame_duck).run(async move |app| match role {
-        Role::Gateway => gateway::register(&app, &settings),
-        Role::Orders => orders::register(&app, &settings),
-        Role::Payment => payment::register(&app, &settings),
-        Role::Stock => stock::register(&app, &settings),
-        Role::Store => store::register(&app, &settings),
-    })
+    app(role.name())
+        .lame_duck(settings.lame_duck)
+        .run(async move |app| match role {
+            Role::Gateway => gateway::register(&app, &settings),
+            Role::Orders => orders::register(&app, &settings),
+            Role::Payment => payment::register(&app, &settings),
+            Role::Stock => stock::register(&app, &settings),
+            Role::Store => store::register(&app, &settings),
+        })
 }

@@ -44,7 +44,10 @@ impl Metrics {
 
     fn observe(&self, path: &str, status: u16, took: Duration) {
         self.with(|counts| {
-            *counts.requests.entry((path.to_owned(), status)).or_default() += 1;
+            *counts
+                .requests
+                .entry((path.to_owned(), status))
+                .or_default() += 1;
             let latency = counts.latency.entry(path.to_owned()).or_default();
             latency.count += 1;
             latency.sum += took;
@@ -67,7 +70,10 @@ impl Metrics {
                 latency.write(&mut text, service, path);
             }
             for (gauge, value) in &counts.gauges {
-                let _ = writeln!(text, "# TYPE shop_{gauge} gauge\nshop_{gauge}{{service=\"{service}\"}} {value}");
+                let _ = writeln!(
+                    text,
+                    "# TYPE shop_{gauge} gauge\nshop_{gauge}{{service=\"{service}\"}} {value}"
+                );
             }
             text
         })
@@ -79,18 +85,32 @@ impl Latency {
         let labels = format!("service=\"{service}\",path=\"{path}\"");
         for (bucket, bound) in self.buckets.iter().zip(BOUNDS) {
             let seconds = Duration::from_millis(bound).as_secs_f64();
-            let _ = writeln!(text, "shop_request_seconds_bucket{{{labels},le=\"{seconds}\"}} {bucket}");
+            let _ = writeln!(
+                text,
+                "shop_request_seconds_bucket{{{labels},le=\"{seconds}\"}} {bucket}"
+            );
         }
         let (count, sum) = (self.count, self.sum.as_secs_f64());
-        let _ = writeln!(text, "shop_request_seconds_bucket{{{labels},le=\"+Inf\"}} {count}");
+        let _ = writeln!(
+            text,
+            "shop_request_seconds_bucket{{{labels},le=\"+Inf\"}} {count}"
+        );
         let _ = writeln!(text, "shop_request_seconds_sum{{{labels}}} {sum}");
         let _ = writeln!(text, "shop_request_seconds_count{{{labels}}} {count}");
     }
 }
 
 /// Counts each request by its route, not by its path: a label per order number would never end.
-pub(crate) async fn observe(State(metrics): State<Metrics>, request: Request, next: Next) -> Response {
-    let route = request.extensions().get::<MatchedPath>().map_or("unknown", MatchedPath::as_str).to_owned();
+pub(crate) async fn observe(
+    State(metrics): State<Metrics>,
+    request: Request,
+    next: Next,
+) -> Response {
+    let route = request
+        .extensions()
+        .get::<MatchedPath>()
+        .map_or("unknown", MatchedPath::as_str)
+        .to_owned();
     let begun = std::time::Instant::now();
     metrics.add("requests_in_flight", 1);
     let answer = next.run(request).await;

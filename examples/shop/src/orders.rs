@@ -62,25 +62,43 @@ pub(crate) fn register(app: &App, settings: &Settings) -> Result<(), BoxError> {
                     waiting.try_recv().ok()
                 }
             };
-            let Some((wish, id)) = next else { return Ok(()) };
+            let Some((wish, id)) = next else {
+                return Ok(());
+            };
             let _busy = ctx.in_flight(format!("order {}", id.as_str()));
-            counted.add(if working.fulfil(wish, &id).await.is_ok() { "orders_done" } else { "orders_failed" }, 1);
+            counted.add(
+                if working.fulfil(wish, &id).await.is_ok() {
+                    "orders_done"
+                } else {
+                    "orders_failed"
+                },
+                1,
+            );
         }
     });
-    let router =
-        Router::new().route("/orders", post(place)).route("/orders/{id}", get(find)).with_state(orders);
+    let router = Router::new()
+        .route("/orders", post(place))
+        .route("/orders/{id}", get(find))
+        .with_state(orders);
     service::serve(app, settings.orders, router, &metrics, &hang)
 }
 
 impl Orders {
     async fn fulfil(&self, wish: Wish, id: &RequestId) -> Result<Order, Failure> {
-        let charge = Charge { order: id.as_str().to_owned(), quantity: wish.quantity };
+        let charge = Charge {
+            order: id.as_str().to_owned(),
+            quantity: wish.quantity,
+        };
         let reserve = format!("/stock/{}/reserve", wish.sku);
         let charged = self.payment.post::<Receipt, _>("/charges", &charge, id);
         let reserved = self.stock.post::<Level, _>(&reserve, &wish.quantity, id);
         let (receipt, _) = tokio::try_join!(charged, reserved)?;
-        let order =
-            Order { id: charge.order, sku: wish.sku, quantity: wish.quantity, receipt: receipt.receipt };
+        let order = Order {
+            id: charge.order,
+            sku: wish.sku,
+            quantity: wish.quantity,
+            receipt: receipt.receipt,
+        };
         self.store.post("/orders", &order, id).await
     }
 }
@@ -94,8 +112,15 @@ async fn place(
     if !how.handed_off {
         return Ok(Json(orders.fulfil(wish, &id).await?).into_response());
     }
-    let answer = (StatusCode::ACCEPTED, Json(serde_json::json!({ "id": id.as_str() }))).into_response();
-    orders.queue.try_send((wish, id)).map_err(|_| Failure::QueueFull)?;
+    let answer = (
+        StatusCode::ACCEPTED,
+        Json(serde_json::json!({ "id": id.as_str() })),
+    )
+        .into_response();
+    orders
+        .queue
+        .try_send((wish, id))
+        .map_err(|_| Failure::QueueFull)?;
     Ok(answer)
 }
 
@@ -104,5 +129,7 @@ async fn find(
     Extension(id): Extension<RequestId>,
     Path(order): Path<String>,
 ) -> Result<Json<Order>, Failure> {
-    Ok(Json(orders.store.get(&format!("/orders/{order}"), &id).await?))
+    Ok(Json(
+        orders.store.get(&format!("/orders/{order}"), &id).await?,
+    ))
 }

@@ -39,32 +39,52 @@ struct Payment {
 
 impl Payment {
     fn settle(&self) -> usize {
-        let settled = std::mem::take(&mut *self.open.lock().unwrap_or_else(PoisonError::into_inner)).len();
-        self.metrics.add("charges_settled", i64::try_from(settled).unwrap_or(i64::MAX));
+        let settled =
+            std::mem::take(&mut *self.open.lock().unwrap_or_else(PoisonError::into_inner)).len();
+        self.metrics.add(
+            "charges_settled",
+            i64::try_from(settled).unwrap_or(i64::MAX),
+        );
         settled
     }
 }
 
 pub(crate) fn register(app: &App, settings: &Settings) -> Result<(), BoxError> {
     let (metrics, hang) = (Metrics::default(), Hang::default());
-    let payment =
-        Payment { bank: settings.charge, next: Arc::default(), open: Arc::default(), metrics: metrics.clone() };
+    let payment = Payment {
+        bank: settings.charge,
+        next: Arc::default(),
+        open: Arc::default(),
+        metrics: metrics.clone(),
+    };
     let settling = payment.clone();
     app.spawn(Stage::WORKERS.part("settler"), async move |ctx| {
-        while ctx.until_stop(tokio::time::sleep(SETTLE_EVERY)).await.is_some() {
+        while ctx
+            .until_stop(tokio::time::sleep(SETTLE_EVERY))
+            .await
+            .is_some()
+        {
             settling.settle();
         }
         let last = settling.settle();
         ctx.progress(format!("settled the last {last}"));
         Ok(())
     });
-    let router = Router::new().route("/charges", post(charge)).with_state(payment);
+    let router = Router::new()
+        .route("/charges", post(charge))
+        .with_state(payment);
     service::serve(app, settings.payment, router, &metrics, &hang)
 }
 
 async fn charge(State(payment): State<Payment>, Json(charge): Json<Charge>) -> Json<Receipt> {
     tokio::time::sleep(payment.bank).await;
     let number = payment.next.fetch_add(1, Ordering::SeqCst);
-    payment.open.lock().unwrap_or_else(PoisonError::into_inner).push(charge.order);
-    Json(Receipt { receipt: format!("r{number}x{}", charge.quantity) })
+    payment
+        .open
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner)
+        .push(charge.order);
+    Json(Receipt {
+        receipt: format!("r{number}x{}", charge.quantity),
+    })
 }

@@ -24,21 +24,38 @@ pub(crate) struct Peer {
 
 impl Peer {
     /// Makes the client and registers its start (the other side answers) and its stop (no more idle connections).
-    pub(crate) fn register(app: &App, name: &'static str, address: SocketAddr) -> Result<Self, reqwest::Error> {
+    pub(crate) fn register(
+        app: &App,
+        name: &'static str,
+        address: SocketAddr,
+    ) -> Result<Self, reqwest::Error> {
         let budget = IoBudget::HTTP_CLIENT;
-        let client = reqwest::Client::builder().connect_timeout(budget.connect).timeout(budget.read).no_proxy().build()?;
+        let client = reqwest::Client::builder()
+            .connect_timeout(budget.connect)
+            .timeout(budget.read)
+            .no_proxy()
+            .build()?;
         let breaker = Recloser::custom()
             .error_rate(0.5)
             .closed_len(20)
             .half_open_len(5)
             .open_wait(Duration::from_secs(5))
             .build();
-        let peer = Self { name, base: format!("http://{address}"), client, breaker: Arc::new(AsyncRecloser::from(breaker)) };
+        let peer = Self {
+            name,
+            base: format!("http://{address}"),
+            client,
+            breaker: Arc::new(AsyncRecloser::from(breaker)),
+        };
         let probed = peer.clone();
         let open = move || {
             let peer = probed.clone();
             async move {
-                peer.client.get(format!("{}/livez", peer.base)).send().await?.error_for_status()?;
+                peer.client
+                    .get(format!("{}/livez", peer.base))
+                    .send()
+                    .await?
+                    .error_for_status()?;
                 Ok(())
             }
         };
@@ -48,25 +65,47 @@ impl Peer {
         Ok(peer)
     }
 
-    pub(crate) async fn get<T: DeserializeOwned>(&self, path: &str, id: &RequestId) -> Result<T, Failure> {
-        self.call(self.client.get(format!("{}{path}", self.base)), id).await
+    pub(crate) async fn get<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        id: &RequestId,
+    ) -> Result<T, Failure> {
+        self.call(self.client.get(format!("{}{path}", self.base)), id)
+            .await
     }
 
-    pub(crate) async fn post<T, B>(&self, path: &str, body: &B, id: &RequestId) -> Result<T, Failure>
+    pub(crate) async fn post<T, B>(
+        &self,
+        path: &str,
+        body: &B,
+        id: &RequestId,
+    ) -> Result<T, Failure>
     where
         T: DeserializeOwned,
         B: Serialize + Sync,
     {
-        self.call(self.client.post(format!("{}{path}", self.base)).json(body), id).await
+        self.call(
+            self.client.post(format!("{}{path}", self.base)).json(body),
+            id,
+        )
+        .await
     }
 
     /// A refusal (4xx) is an answer; only silence and 5xx count against the peer.
-    async fn call<T: DeserializeOwned>(&self, request: reqwest::RequestBuilder, id: &RequestId) -> Result<T, Failure> {
+    async fn call<T: DeserializeOwned>(
+        &self,
+        request: reqwest::RequestBuilder,
+        id: &RequestId,
+    ) -> Result<T, Failure> {
         let mut headers = HeaderMap::new();
         id.hand_on(&mut headers);
         let peer = self.name;
         let asked = async move {
-            let answer = request.headers(headers).send().await.map_err(|source| Failure::Peer { peer, source })?;
+            let answer = request
+                .headers(headers)
+                .send()
+                .await
+                .map_err(|source| Failure::Peer { peer, source })?;
             let status = answer.status();
             if status.is_server_error() {
                 return Err(refused(peer, status, answer).await);
@@ -79,7 +118,10 @@ impl Peer {
             Err(recloser::Error::Inner(failure)) => return Err(failure),
         };
         match answer.status() {
-            status if status.is_success() => answer.json().await.map_err(|source| Failure::Peer { peer, source }),
+            status if status.is_success() => answer
+                .json()
+                .await
+                .map_err(|source| Failure::Peer { peer, source }),
             status => Err(refused(peer, status, answer).await),
         }
     }

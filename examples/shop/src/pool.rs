@@ -55,9 +55,14 @@ impl Pool {
         F: FnOnce(&mut Connection) -> Result<T, Failure> + Send + 'static,
     {
         let within = IoBudget::DATABASE.connect;
-        let permit = tokio::time::timeout(within, Arc::clone(&self.0.permits).acquire_owned()).await;
-        let Ok(Ok(permit)) = permit else { return Err(Failure::PoolEmpty { within }) };
-        let Some(mut connection) = self.take() else { return Err(Failure::PoolEmpty { within }) };
+        let permit =
+            tokio::time::timeout(within, Arc::clone(&self.0.permits).acquire_owned()).await;
+        let Ok(Ok(permit)) = permit else {
+            return Err(Failure::PoolEmpty { within });
+        };
+        let Some(mut connection) = self.take() else {
+            return Err(Failure::PoolEmpty { within });
+        };
         let pool = self.clone();
         tokio::task::spawn_blocking(move || {
             let done = work(&mut connection);
@@ -69,11 +74,19 @@ impl Pool {
     }
 
     fn take(&self) -> Option<Connection> {
-        self.0.free.lock().unwrap_or_else(PoisonError::into_inner).pop()
+        self.0
+            .free
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .pop()
     }
 
     fn give_back(&self, connection: Connection) {
-        self.0.free.lock().unwrap_or_else(PoisonError::into_inner).push(connection);
+        self.0
+            .free
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(connection);
     }
 
     /// Waits for all connections, then closes them.
@@ -82,7 +95,11 @@ impl Pool {
         let all = self.0.permits.acquire_many(count).await;
         drop(all.map(|permits| permits.forget()));
         self.0.permits.close();
-        self.0.free.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        self.0
+            .free
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clear();
         Ok(())
     }
 
@@ -93,26 +110,41 @@ impl Pool {
             Ok(connection)
         });
         match held {
-            Ok(connection) => *self.0.locker.lock().unwrap_or_else(PoisonError::into_inner) = Some(connection),
+            Ok(connection) => {
+                *self.0.locker.lock().unwrap_or_else(PoisonError::into_inner) = Some(connection)
+            }
             Err(error) => eprintln!("shop: cannot take the database lock: {error}"),
         }
     }
 
     pub(crate) fn release_the_lock(&self) {
         // Closing the connection rolls its transaction back.
-        drop(self.0.locker.lock().unwrap_or_else(PoisonError::into_inner).take());
+        drop(
+            self.0
+                .locker
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .take(),
+        );
     }
 
     /// Takes every free connection and gives none back.
     pub(crate) fn leak(&self) {
         while let Ok(permit) = Arc::clone(&self.0.permits).try_acquire_owned() {
-            let Some(connection) = self.take() else { return };
-            self.0.leaked.lock().unwrap_or_else(PoisonError::into_inner).push((connection, permit));
+            let Some(connection) = self.take() else {
+                return;
+            };
+            self.0
+                .leaked
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .push((connection, permit));
         }
     }
 
     pub(crate) fn mend(&self) {
-        let leaked = std::mem::take(&mut *self.0.leaked.lock().unwrap_or_else(PoisonError::into_inner));
+        let leaked =
+            std::mem::take(&mut *self.0.leaked.lock().unwrap_or_else(PoisonError::into_inner));
         for (connection, permit) in leaked {
             self.give_back(connection);
             drop(permit);

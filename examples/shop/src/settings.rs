@@ -15,7 +15,13 @@ pub(crate) enum Role {
 }
 
 impl Role {
-    const ALL: [Self; 5] = [Self::Gateway, Self::Orders, Self::Payment, Self::Stock, Self::Store];
+    const ALL: [Self; 5] = [
+        Self::Gateway,
+        Self::Orders,
+        Self::Payment,
+        Self::Stock,
+        Self::Store,
+    ];
 
     pub(crate) fn name(self) -> &'static str {
         match self {
@@ -82,15 +88,29 @@ impl Settings {
 }
 
 fn address(variable: &'static str, port: u16) -> Result<SocketAddr, BadVariable> {
-    read(variable, "an address such as 127.0.0.1:7000", SocketAddr::from(([127, 0, 0, 1], port)))
+    read(
+        variable,
+        "an address such as 127.0.0.1:7000",
+        SocketAddr::from(([127, 0, 0, 1], port)),
+    )
 }
 
 fn milliseconds(variable: &'static str, default: u64) -> Result<Duration, BadVariable> {
     read(variable, "a number of milliseconds", default).map(Duration::from_millis)
 }
 
-fn read<T: std::str::FromStr>(variable: &'static str, wanted: &'static str, default: T) -> Result<T, BadVariable> {
-    let Some(value) = std::env::var_os(variable) else { return Ok(default) };
+fn read<T: std::str::FromStr>(
+    variable: &'static str,
+    wanted: &'static str,
+    default: T,
+) -> Result<T, BadVariable> {
+    let Some(value) = std::env::var_os(variable) else {
+        return Ok(default);
+    };
     let value = value.to_string_lossy().into_owned();
-    value.parse().map_err(|_| BadVariable { variable, value, wanted })
+    value.parse().map_err(|_| BadVariable {
+        variable,
+        value,
+        wanted,
+    })
 }

@@ -40,18 +40,25 @@ pub(crate) fn register(app: &App, settings: &Settings) -> Result<(), BoxError> {
     };
     let cache = app.resource(Stage::STORES.part("cache"), IoBudget::CACHE, open, close);
     let swept = cache.clone();
-    app.spawn(Stage::WORKERS.part("sweeper").after(&cache), async move |ctx| {
-        let cache = swept.get().await?;
-        while ctx.until_stop(tokio::time::sleep(FRESH)).await.is_some() {
-            let _busy = ctx.in_flight("sweep");
-            lock(&cache).retain(|_, (_, at)| at.elapsed() < FRESH);
-        }
-        Ok(())
-    });
+    app.spawn(
+        Stage::WORKERS.part("sweeper").after(&cache),
+        async move |ctx| {
+            let cache = swept.get().await?;
+            while ctx.until_stop(tokio::time::sleep(FRESH)).await.is_some() {
+                let _busy = ctx.in_flight("sweep");
+                lock(&cache).retain(|_, (_, at)| at.elapsed() < FRESH);
+            }
+            Ok(())
+        },
+    );
     let router = Router::new()
         .route("/stock/{sku}", get(level))
         .route("/stock/{sku}/reserve", post(reserve))
-        .with_state(Stock { store, cache, metrics: metrics.clone() });
+        .with_state(Stock {
+            store,
+            cache,
+            metrics: metrics.clone(),
+        });
     service::serve(app, settings.stock, router, &metrics, &hang)
 }
 
@@ -65,7 +72,10 @@ async fn level(
     Path(sku): Path<String>,
 ) -> Result<Json<Level>, Failure> {
     let cache = stock.cache.get().await?;
-    let cached = lock(&cache).get(&sku).filter(|(_, at)| at.elapsed() < FRESH).map(|(level, _)| level.clone());
+    let cached = lock(&cache)
+        .get(&sku)
+        .filter(|(_, at)| at.elapsed() < FRESH)
+        .map(|(level, _)| level.clone());
     if let Some(level) = cached {
         stock.metrics.add("cache_hits", 1);
         return Ok(Json(level));
@@ -81,7 +91,10 @@ async fn reserve(
     Path(sku): Path<String>,
     Json(quantity): Json<u32>,
 ) -> Result<Json<Level>, Failure> {
-    let level: Level = stock.store.post(&format!("/stock/{sku}/reserve"), &quantity, &id).await?;
+    let level: Level = stock
+        .store
+        .post(&format!("/stock/{sku}/reserve"), &quantity, &id)
+        .await?;
     let cache = stock.cache.get().await?;
     lock(&cache).insert(sku, (level.clone(), Instant::now()));
     Ok(Json(level))

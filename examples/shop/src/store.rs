@@ -52,7 +52,10 @@ pub(crate) fn register(app: &App, settings: &Settings) -> Result<(), BoxError> {
         .route("/stock/{sku}/reserve", post(reserve))
         .route("/orders", post(keep))
         .route("/orders/{id}", get(order))
-        .with_state(Store { pool, metrics: metrics.clone() });
+        .with_state(Store {
+            pool,
+            metrics: metrics.clone(),
+        });
     service::serve(app, settings.store, router, &metrics, &hang)
 }
 
@@ -64,21 +67,36 @@ impl Store {
     {
         let pool = self.pool.get().await?;
         let done = self.pool.bounded(pool.with(work)).await?;
-        self.metrics.set("pool_connections_out", i64::try_from(pool.out()).unwrap_or(i64::MAX));
+        self.metrics.set(
+            "pool_connections_out",
+            i64::try_from(pool.out()).unwrap_or(i64::MAX),
+        );
         done
     }
 }
 
-async fn level(State(store): State<Store>, Path(sku): Path<String>) -> Result<Json<Level>, Failure> {
-    let found = store.with(move |connection| quantity(connection, &sku).map(|quantity| Level { sku, quantity })).await?;
+async fn level(
+    State(store): State<Store>,
+    Path(sku): Path<String>,
+) -> Result<Json<Level>, Failure> {
+    let found = store
+        .with(move |connection| quantity(connection, &sku).map(|quantity| Level { sku, quantity }))
+        .await?;
     Ok(Json(found))
 }
 
 fn quantity(connection: &rusqlite::Connection, sku: &str) -> Result<u32, Failure> {
     let found = connection
-        .query_row("SELECT quantity FROM stock WHERE sku = ?1", params![sku], |row| row.get(0))
+        .query_row(
+            "SELECT quantity FROM stock WHERE sku = ?1",
+            params![sku],
+            |row| row.get(0),
+        )
         .optional()?;
-    found.ok_or_else(|| Failure::Unknown { what: "article", name: sku.to_owned() })
+    found.ok_or_else(|| Failure::Unknown {
+        what: "article",
+        name: sku.to_owned(),
+    })
 }
 
 async fn reserve(
@@ -95,12 +113,18 @@ async fn reserve(
         if taken == 0 {
             return Err(Failure::SoldOut { sku, left });
         }
-        Ok(Level { sku, quantity: left })
+        Ok(Level {
+            sku,
+            quantity: left,
+        })
     });
     Ok(Json(left.await?))
 }
 
-async fn keep(State(store): State<Store>, Json(order): Json<Order>) -> Result<Json<Order>, Failure> {
+async fn keep(
+    State(store): State<Store>,
+    Json(order): Json<Order>,
+) -> Result<Json<Order>, Failure> {
     let kept = store.with(move |connection| {
         connection.execute(
             "INSERT OR IGNORE INTO orders VALUES (?1, ?2, ?3, ?4)",
@@ -114,11 +138,23 @@ async fn keep(State(store): State<Store>, Json(order): Json<Order>) -> Result<Js
 async fn order(State(store): State<Store>, Path(id): Path<String>) -> Result<Json<Order>, Failure> {
     let found = store.with(move |connection| {
         let order = connection
-            .query_row("SELECT id, sku, quantity, receipt FROM orders WHERE id = ?1", params![id], |row| {
-                Ok(Order { id: row.get(0)?, sku: row.get(1)?, quantity: row.get(2)?, receipt: row.get(3)? })
-            })
+            .query_row(
+                "SELECT id, sku, quantity, receipt FROM orders WHERE id = ?1",
+                params![id],
+                |row| {
+                    Ok(Order {
+                        id: row.get(0)?,
+                        sku: row.get(1)?,
+                        quantity: row.get(2)?,
+                        receipt: row.get(3)?,
+                    })
+                },
+            )
             .optional()?;
-        order.ok_or(Failure::Unknown { what: "order", name: id })
+        order.ok_or(Failure::Unknown {
+            what: "order",
+            name: id,
+        })
     });
     Ok(Json(found.await?))
 }

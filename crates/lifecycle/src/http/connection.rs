@@ -23,10 +23,17 @@ pub(super) async fn serve(stream: TcpStream, router: Router, drain: Ctx, counted
     drop(stream.set_nodelay(true));
     let standing = Standing::new();
     let wire = TokioIo::new(Wire::new(stream, Arc::clone(&standing)));
-    let service = TowerToHyperService::new(Tracked::new(router, Arc::clone(&standing), drain.clone()));
+    let service =
+        TowerToHyperService::new(Tracked::new(router, Arc::clone(&standing), drain.clone()));
     let builder = Builder::new(TokioExecutor::new());
     let mut connection = pin!(builder.serve_connection_with_upgrades(wire, service));
-    let mut watch = Watch { standing, drain: drain.clone(), limits: counted.shared().limits, draining: None, said: false };
+    let mut watch = Watch {
+        standing,
+        drain: drain.clone(),
+        limits: counted.shared().limits,
+        draining: None,
+        said: false,
+    };
     let served = async {
         loop {
             let step = either(Done(connection.as_mut()), watch.next()).await;
@@ -116,7 +123,10 @@ impl Watch {
         let after = |since: Instant, limit| since.max(begun) + limit;
         let cut = times.stalled.map(|since| after(since, self.limits.stall));
         let busy = self.standing.under_way.load(Ordering::SeqCst) > 0;
-        let head = times.head.filter(|_| !busy).map(|since| after(since, self.limits.head));
+        let head = times
+            .head
+            .filter(|_| !busy)
+            .map(|since| after(since, self.limits.head));
         let idle = (!busy && head.is_none()).then(|| after(times.idle, self.limits.idle_window));
         if cut.into_iter().chain(head).any(|at| at <= now) {
             self.drain.count("connections_cut", 1);

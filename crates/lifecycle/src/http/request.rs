@@ -54,8 +54,16 @@ impl RequestId {
 
     fn of(headers: &HeaderMap) -> Self {
         let trace = headers.get(TRACE).cloned();
-        let given = headers.get(ID).and_then(|id| id.to_str().ok()).filter(|id| is_sane(id)).map(str::to_owned);
-        let traced = || trace.as_ref().and_then(|trace| trace_id(trace.to_str().ok()?));
+        let given = headers
+            .get(ID)
+            .and_then(|id| id.to_str().ok())
+            .filter(|id| is_sane(id))
+            .map(str::to_owned);
+        let traced = || {
+            trace
+                .as_ref()
+                .and_then(|trace| trace_id(trace.to_str().ok()?))
+        };
         let id = given.or_else(traced).unwrap_or_else(made);
         Self { id, trace }
     }
@@ -74,7 +82,8 @@ fn trace_id(trace: &str) -> Option<String> {
 
 fn made() -> String {
     static NEXT: AtomicU64 = AtomicU64::new(0);
-    static SEED: std::sync::LazyLock<(RandomState, RandomState)> = std::sync::LazyLock::new(Default::default);
+    static SEED: std::sync::LazyLock<(RandomState, RandomState)> =
+        std::sync::LazyLock::new(Default::default);
     let count = NEXT.fetch_add(1, Ordering::Relaxed);
     let half = |state: &RandomState| {
         let mut hasher = state.build_hasher();
@@ -94,7 +103,11 @@ pub(super) struct Tracked {
 
 impl Tracked {
     pub(super) fn new(router: Router, standing: Arc<Standing>, ctx: Ctx) -> Self {
-        Self { router, standing, ctx }
+        Self {
+            router,
+            standing,
+            ctx,
+        }
     }
 }
 
@@ -109,9 +122,16 @@ impl Service<Request<Incoming>> for Tracked {
 
     fn call(&mut self, request: Request<Incoming>) -> Self::Future {
         let version = request.version();
-        self.standing.is_h2.store(version == Version::HTTP_2, Ordering::SeqCst);
+        self.standing
+            .is_h2
+            .store(version == Version::HTTP_2, Ordering::SeqCst);
         let id = RequestId::of(request.headers());
-        let name = format!("{} {} ({})", request.method(), request.uri().path(), id.as_str());
+        let name = format!(
+            "{} {} ({})",
+            request.method(),
+            request.uri().path(),
+            id.as_str()
+        );
         let span = tracing::info_span!("request", id = id.as_str(), method = %request.method(), path = request.uri().path());
         let way = UnderWay::new(&self.standing, self.ctx.in_flight(name));
         let mut request = request.map(Body::new);
@@ -128,7 +148,9 @@ impl Service<Request<Incoming>> for Tracked {
             if ctx.is_unready() {
                 ctx.count("served_after_stop", 1);
                 if version < Version::HTTP_2 {
-                    answer.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+                    answer
+                        .headers_mut()
+                        .insert(CONNECTION, HeaderValue::from_static("close"));
                 }
             }
             Ok(held(answer, way, &ctx))
@@ -146,7 +168,10 @@ struct UnderWay {
 impl UnderWay {
     fn new(standing: &Arc<Standing>, flight: InFlight) -> Self {
         standing.request_began();
-        Self { standing: Arc::clone(standing), _flight: flight }
+        Self {
+            standing: Arc::clone(standing),
+            _flight: flight,
+        }
     }
 }
 
@@ -157,9 +182,19 @@ impl Drop for UnderWay {
 }
 
 fn held(answer: Response<Body>, way: UnderWay, ctx: &Ctx) -> Response<Body> {
-    let endless = answer.headers().get(CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().starts_with(b"text/event-stream"));
-    let hurry: Option<Pin<Box<dyn Future<Output = ()> + Send>>> = endless.then(|| Box::pin(ctx.hurry()) as _);
-    answer.map(|body| Body::new(Held { body, hurry, way: Some(way) }))
+    let endless = answer
+        .headers()
+        .get(CONTENT_TYPE)
+        .is_some_and(|kind| kind.as_bytes().starts_with(b"text/event-stream"));
+    let hurry: Option<Pin<Box<dyn Future<Output = ()> + Send>>> =
+        endless.then(|| Box::pin(ctx.hurry()) as _);
+    answer.map(|body| {
+        Body::new(Held {
+            body,
+            hurry,
+            way: Some(way),
+        })
+    })
 }
 
 /// A body that keeps its request in flight until its last byte, and ends an event stream when time runs short.
@@ -206,7 +241,12 @@ mod tests {
     fn headers(pairs: &[(&'static str, &'static str)]) -> HeaderMap {
         pairs
             .iter()
-            .map(|(name, value)| (axum::http::HeaderName::from_static(name), HeaderValue::from_static(value)))
+            .map(|(name, value)| {
+                (
+                    axum::http::HeaderName::from_static(name),
+                    HeaderValue::from_static(value),
+                )
+            })
             .collect()
     }
 
@@ -214,7 +254,10 @@ mod tests {
 
     #[test]
     fn an_id_that_came_is_kept() {
-        assert_eq!(RequestId::of(&headers(&[(ID, "abc"), (TRACE, TRACEPARENT)])).as_str(), "abc");
+        assert_eq!(
+            RequestId::of(&headers(&[(ID, "abc"), (TRACE, TRACEPARENT)])).as_str(),
+            "abc"
+        );
     }
 
     #[test]

@@ -26,8 +26,15 @@ const NO_DESCRIPTORS: Duration = Duration::from_millis(50);
 ///
 /// # Errors
 /// When the address cannot be resolved or bound; the error names it.
-pub fn listen(address: impl ToSocketAddrs + std::fmt::Display) -> io::Result<std::net::TcpListener> {
-    let named = |error: io::Error| io::Error::new(error.kind(), format!("cannot listen on `{address}`: {error}"));
+pub fn listen(
+    address: impl ToSocketAddrs + std::fmt::Display,
+) -> io::Result<std::net::TcpListener> {
+    let named = |error: io::Error| {
+        io::Error::new(
+            error.kind(),
+            format!("cannot listen on `{address}`: {error}"),
+        )
+    };
     std::net::TcpListener::bind(&address).map_err(named)
 }
 
@@ -36,9 +43,17 @@ pub fn health_routes(app: &App) -> Router {
     let app = app.clone();
     let ready = move || {
         let ready = app.is_ready();
-        async move { if ready { (StatusCode::OK, "ready\n") } else { (StatusCode::SERVICE_UNAVAILABLE, "not ready\n") } }
+        async move {
+            if ready {
+                (StatusCode::OK, "ready\n")
+            } else {
+                (StatusCode::SERVICE_UNAVAILABLE, "not ready\n")
+            }
+        }
     };
-    Router::new().route("/readyz", get(ready)).route("/livez", get(|| async { "alive\n" }))
+    Router::new()
+        .route("/readyz", get(ready))
+        .route("/livez", get(|| async { "alive\n" }))
 }
 
 /// The times a server keeps while it drains.
@@ -67,7 +82,12 @@ impl Server {
             head: Duration::from_secs(5),
             stall: Duration::from_secs(10),
         };
-        Self { part: Stage::DRAIN.part(name), listener, router, limits }
+        Self {
+            part: Stage::DRAIN.part(name),
+            listener,
+            router,
+            limits,
+        }
     }
 
     /// Serves only once `other` is up.
@@ -100,7 +120,11 @@ impl Server {
     /// When the application has no runtime (it was made with `run_sync`).
     pub fn register(self, app: &App) -> Handle {
         let name = self.part.name.clone();
-        let shared = Arc::new(Shared { limits: self.limits, open: Open::default(), drain: OnceLock::new() });
+        let shared = Arc::new(Shared {
+            limits: self.limits,
+            open: Open::default(),
+            drain: OnceLock::new(),
+        });
         let drained = Arc::clone(&shared);
         let connections = app.spawn(self.part.announces(), async move |ctx| {
             drop(drained.drain.set(ctx.clone()));
@@ -110,8 +134,13 @@ impl Server {
             Ok(())
         });
         let (listener, router) = (self.listener, self.router);
-        let part = Stage::INTAKE.part(format!("{name}-listener")).after(&connections).announces();
-        app.spawn(part, async move |ctx| accept(ctx, listener, router, shared).await);
+        let part = Stage::INTAKE
+            .part(format!("{name}-listener"))
+            .after(&connections)
+            .announces();
+        app.spawn(part, async move |ctx| {
+            accept(ctx, listener, router, shared).await
+        });
         connections
     }
 }
@@ -121,7 +150,12 @@ impl App {
     ///
     /// # Panics
     /// As [`Server::register`].
-    pub fn serve_http(&self, name: impl Into<String>, listener: std::net::TcpListener, router: Router) -> Handle {
+    pub fn serve_http(
+        &self,
+        name: impl Into<String>,
+        listener: std::net::TcpListener,
+        router: Router,
+    ) -> Handle {
         Server::new(name, listener, router).register(self)
     }
 }
@@ -186,7 +220,12 @@ async fn accept(
     let drain = shared.drain.get().cloned().unwrap_or_else(|| ctx.clone());
     let serve = |stream: TcpStream| {
         let counted = Counted::new(&shared);
-        tokio::spawn(connection::serve(stream, router.clone(), drain.clone(), counted));
+        tokio::spawn(connection::serve(
+            stream,
+            router.clone(),
+            drain.clone(),
+            counted,
+        ));
     };
     ctx.ready();
     while let Some(accepted) = ctx.until_stop(listener.accept()).await {
@@ -207,7 +246,7 @@ async fn empty_the_queue(
     serve: impl Fn(TcpStream),
 ) -> Result<(), BoxError> {
     os::close_backlog(&listener)?;
-    loop {
+    for _ in 0..os::QUEUE {
         match listener.accept() {
             Ok((stream, _)) => {
                 stream.set_nonblocking(true)?;
@@ -220,12 +259,15 @@ async fn empty_the_queue(
             Err(_) => tokio::time::sleep(NO_DESCRIPTORS).await,
         }
     }
+    Ok(())
 }
 
 /// The connection died in the queue; the listener is well.
 fn is_the_clients(error: &io::Error) -> bool {
     matches!(
         error.kind(),
-        io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset | io::ErrorKind::Interrupted
+        io::ErrorKind::ConnectionAborted
+            | io::ErrorKind::ConnectionReset
+            | io::ErrorKind::Interrupted
     )
 }

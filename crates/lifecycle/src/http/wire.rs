@@ -42,7 +42,11 @@ impl Standing {
             under_way: AtomicU32::new(0),
             served: AtomicBool::new(false),
             is_h2: AtomicBool::new(false),
-            times: Mutex::new(Times { idle: Instant::now(), head: None, stalled: None }),
+            times: Mutex::new(Times {
+                idle: Instant::now(),
+                head: None,
+                stalled: None,
+            }),
             changed: Notify::new(),
         })
     }
@@ -94,7 +98,11 @@ pub(super) struct Wire {
 
 impl Wire {
     pub(super) fn new(stream: TcpStream, standing: Arc<Standing>) -> Self {
-        Self { stream, standing, closing: None }
+        Self {
+            stream,
+            standing,
+            closing: None,
+        }
     }
 }
 
@@ -114,7 +122,11 @@ impl AsyncRead for Wire {
 }
 
 impl AsyncWrite for Wire {
-    fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
         let written = Pin::new(&mut self.stream).poll_write(context, bytes);
         self.standing.wrote(written.is_ready());
         written

@@ -10,21 +10,33 @@ use crate::cause::{Ask, Cause, CauseKind, Urgency};
 use crate::machine::Event;
 use crate::notice::Notice;
 use crate::os;
+#[cfg(unix)]
 use crate::signal::{OnSignal, Signal};
 use crate::stage::Stage;
 
 /// A runtime that has not turned for this long is stuck.
 const STUCK: Duration = Duration::from_secs(5);
+/// What a status report adds to the planned end, so that we are never late by our own clock.
+#[cfg(windows)]
+const MARGIN: Duration = Duration::from_secs(2);
+
+/// What a pause and a continue run.
+#[cfg(windows)]
+pub(crate) type Pausing = (Arc<dyn Fn() + Send + Sync>, Arc<dyn Fn() + Send + Sync>);
 
 /// Whoever started us.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(crate) struct Host {
     #[cfg(unix)]
     pub(crate) notify: Option<os::notify::Notify>,
     #[cfg(windows)]
     pub(crate) service: Option<os::service::Status>,
+    #[cfg(windows)]
+    pub(crate) pausing: Option<Pausing>,
     pub(crate) watchdog: Option<Duration>,
     next_ping: Option<Instant>,
+    /// When the stop is planned to be over.
+    end: Option<Instant>,
     beat_seen: u64,
     beat_at: Option<Instant>,
 }
@@ -36,7 +48,14 @@ impl Host {
         #[cfg(unix)]
         {
             host.notify = os::notify::Notify::from_env();
-            host.watchdog = host.notify.as_ref().and_then(|_| os::notify::watchdog_from_env());
+            host.watchdog = host
+                .notify
+                .as_ref()
+                .and_then(|_| os::notify::watchdog_from_env());
+        }
+        #[cfg(windows)]
+        {
+            host.service = os::service::Status::current();
         }
         host.next_ping = host.watchdog.map(|every| Instant::now() + every);
         host
@@ -61,27 +80,32 @@ impl Host {
         #[cfg(unix)]
         self.send("READY=1");
         #[cfg(windows)]
-        if let Some(service) = &mut self.service {
+        if let Some(service) = &self.service {
             service.running();
         }
     }
 
-    pub(super) fn stopping(&mut self) {
+    pub(super) fn stopping(&mut self, within: Duration) {
+        self.end = Some(Instant::now() + within);
         #[cfg(unix)]
         self.send("STOPPING=1");
         #[cfg(windows)]
-        if let Some(service) = &mut self.service {
-            service.stop_pending();
+        if let Some(service) = &self.service {
+            service.stop_pending(within + MARGIN);
         }
     }
 
-    pub(super) fn stage(&mut self, stage: Stage, _until: Instant) {
+    pub(super) fn stage(&mut self, stage: Stage) {
         #[cfg(unix)]
         self.send(&format!("STATUS=stopping, stage {stage}"));
         #[cfg(windows)]
-        if let Some(service) = &mut self.service {
-            let _ = stage;
-            service.stop_pending();
+        let _ = stage;
+        #[cfg(windows)]
+        if let Some(service) = &self.service {
+            let left = self.end.map_or(MARGIN, |end| {
+                end.saturating_duration_since(Instant::now()) + MARGIN
+            });
+            service.stop_pending(left);
         }
     }
 
@@ -89,9 +113,8 @@ impl Host {
         #[cfg(unix)]
         self.send(&format!("EXTEND_TIMEOUT_USEC={}", remaining.as_micros()));
         #[cfg(windows)]
-        if let Some(service) = &mut self.service {
-            let _ = remaining;
-            service.stop_pending();
+        if let Some(service) = &self.service {
+            service.stop_pending(remaining);
         }
     }
 
@@ -110,17 +133,22 @@ impl Host {
 
     /// Pings the watchdog, but only while the runtime turns: a stuck runtime must not look alive.
     pub(super) fn beat(&mut self, now: Instant, whole: &Arc<Whole>) {
-        let (Some(every), Some(due)) = (self.watchdog, self.next_ping) else { return };
+        let (Some(every), Some(due)) = (self.watchdog, self.next_ping) else {
+            return;
+        };
         if now < due {
             return;
         }
         self.next_ping = Some(now + every);
         let beat = whole.beat.load(Ordering::Relaxed);
-        if beat != self.beat_seen || self.beat_at.is_none() || !whole.beats.load(Ordering::Relaxed) {
+        if beat != self.beat_seen || self.beat_at.is_none() || !whole.beats.load(Ordering::Relaxed)
+        {
             self.beat_seen = beat;
             self.beat_at = Some(now);
         }
-        let fresh = self.beat_at.is_some_and(|at| now.saturating_duration_since(at) < STUCK.max(every));
+        let fresh = self
+            .beat_at
+            .is_some_and(|at| now.saturating_duration_since(at) < STUCK.max(every));
         #[cfg(unix)]
         if fresh {
             self.send("WATCHDOG=1");
@@ -134,11 +162,21 @@ impl Life {
     /// A signal came. What it does is declared, or the custom of its number.
     #[cfg(unix)]
     pub(super) fn interrupted(&mut self, record: &os::Interruption) {
-        let Ok(signal) = Signal::from_raw(record.signal) else { return };
+        let Ok(signal) = Signal::from_raw(record.signal) else {
+            return;
+        };
         let sender = os::origin(record);
         let terminal = sender == crate::cause::Sender::Terminal;
-        let kind = if terminal { CauseKind::Terminal } else { CauseKind::Signal };
-        let cause = Cause { kind, signal: Some(signal.name()), sender: Some(sender) };
+        let kind = if terminal {
+            CauseKind::Terminal
+        } else {
+            CauseKind::Signal
+        };
+        let cause = Cause {
+            kind,
+            signal: Some(signal.name()),
+            sender: Some(sender),
+        };
         let urgency = match self.signals.get(&record.signal).cloned() {
             Some(OnSignal::Stop) => Urgency::Stop,
             Some(OnSignal::StopAtOnce) => Urgency::StopAtOnce,
@@ -147,7 +185,9 @@ impl Life {
             Some(OnSignal::Force) => Urgency::Force,
             Some(OnSignal::Ignore) => return,
             // A terminal that hangs up is gone, whatever the program uses the signal for.
-            Some(OnSignal::Reload(_) | OnSignal::Call(_)) if terminal && signal == Signal::HUP => Urgency::StopAtOnce,
+            Some(OnSignal::Reload(_) | OnSignal::Call(_)) if terminal && signal == Signal::HUP => {
+                Urgency::StopAtOnce
+            }
             Some(OnSignal::Reload(work)) => return self.reload(work),
             Some(OnSignal::Call(work)) => return self.call(move || work()),
             None if signal == Signal::INT && terminal => Urgency::Interrupt,
@@ -155,7 +195,12 @@ impl Life {
             None if terminal => Urgency::StopAtOnce,
             None => Urgency::Stop,
         };
-        if urgency == Urgency::Hurry && self.groups.get(&ROOT).is_some_and(|group| group.machine.stop().is_none()) {
+        if urgency == Urgency::Hurry
+            && self
+                .groups
+                .get(&ROOT)
+                .is_some_and(|group| group.machine.stop().is_none())
+        {
             return;
         }
         self.event(ROOT, Event::Asked(Ask { cause, urgency }));
@@ -164,7 +209,8 @@ impl Life {
     #[cfg(unix)]
     fn reload(&mut self, work: Arc<dyn Fn() + Send + Sync>) {
         let usec = os::monotonic_usec();
-        self.host.send(&format!("RELOADING=1\nMONOTONIC_USEC={usec}"));
+        self.host
+            .send(&format!("RELOADING=1\nMONOTONIC_USEC={usec}"));
         let link = self.app.link.clone();
         self.call(move || {
             work();
@@ -179,10 +225,114 @@ impl Life {
 
     #[cfg(unix)]
     fn call(&mut self, work: impl FnOnce() + Send + 'static) {
-        let spawned = std::thread::Builder::new().name("aplomb-signal".into()).spawn(work);
+        let spawned = std::thread::Builder::new()
+            .name("aplomb-signal".into())
+            .spawn(work);
         if let Err(error) = spawned {
             let why = format!("cannot start a thread: {error}");
-            self.say(&Notice::Failed { component: "signal".into(), why });
+            self.say(&Notice::Failed {
+                component: "signal".into(),
+                why,
+            });
+        }
+    }
+}
+
+/// What Windows leaves us: about 5 s after the console was closed or the system shuts down, 10 s in a preshutdown.
+#[cfg(windows)]
+const CLOSE_LIMIT: Duration = Duration::from_millis(4_500);
+#[cfg(windows)]
+const PRESHUTDOWN_LIMIT: Duration = Duration::from_secs(9);
+
+#[cfg(windows)]
+impl Life {
+    /// The console or the service control manager said something.
+    pub(super) fn controlled(&mut self, control: os::Control) {
+        use os::Control;
+        let (kind, name, urgency) = match control {
+            Control::CtrlC => (CauseKind::Terminal, "CTRL_C", Urgency::Interrupt),
+            Control::CtrlBreak => (CauseKind::Terminal, "CTRL_BREAK", Urgency::Stop),
+            Control::ConsoleClose => (
+                CauseKind::ConsoleClose,
+                "CTRL_CLOSE",
+                Urgency::Within(CLOSE_LIMIT),
+            ),
+            Control::ConsoleShutdown => (
+                CauseKind::SystemShutdown,
+                "CTRL_SHUTDOWN",
+                Urgency::Within(CLOSE_LIMIT),
+            ),
+            Control::Stop => (CauseKind::ServiceControl, "STOP", Urgency::Stop),
+            Control::Shutdown => (
+                CauseKind::SystemShutdown,
+                "SHUTDOWN",
+                Urgency::Within(CLOSE_LIMIT),
+            ),
+            Control::Preshutdown => (
+                CauseKind::SystemShutdown,
+                "PRESHUTDOWN",
+                Urgency::Within(PRESHUTDOWN_LIMIT),
+            ),
+            Control::Pause => return self.pause(),
+            Control::Continue => return self.resume(),
+        };
+        let cause = Cause {
+            kind,
+            signal: Some(name.into()),
+            sender: None,
+        };
+        self.event(ROOT, Event::Asked(Ask { cause, urgency }));
+    }
+
+    fn pause(&mut self) {
+        let Some(service) = &self.host.service else {
+            return;
+        };
+        service.pause_pending();
+        self.between(true);
+    }
+
+    fn resume(&mut self) {
+        let Some(service) = &self.host.service else {
+            return;
+        };
+        service.continue_pending();
+        self.between(false);
+    }
+
+    /// Runs the program's part of a pause or continue, and has the result reported.
+    fn between(&mut self, pause: bool) {
+        let work = self
+            .host
+            .pausing
+            .as_ref()
+            .map(|(first, second)| Arc::clone(if pause { first } else { second }));
+        let link = self.app.link.clone();
+        let spawned = std::thread::Builder::new()
+            .name("aplomb-pause".into())
+            .spawn(move || {
+                if let Some(work) = work {
+                    work();
+                }
+                link.send(super::Message::Paused(pause));
+            });
+        if let Err(error) = spawned {
+            let why = format!("cannot start a thread: {error}");
+            self.say(&Notice::Failed {
+                component: "pause".into(),
+                why,
+            });
+        }
+    }
+
+    pub(super) fn paused(&mut self, pause: bool) {
+        let Some(service) = &self.host.service else {
+            return;
+        };
+        if pause {
+            service.paused()
+        } else {
+            service.running()
         }
     }
 }

@@ -26,6 +26,8 @@ use crate::report::Report;
 use crate::signal::OnSignal;
 
 pub(crate) use host::Host;
+#[cfg(windows)]
+pub(crate) use host::Pausing;
 
 /// An application: the whole program, or one nested in it.
 pub(crate) type GroupId = u32;
@@ -53,10 +55,16 @@ pub(crate) enum Message {
     Event(Event),
     Declare(Box<Declaration>),
     /// The nested application of this component shall stop, and start again if asked.
-    Nested { id: PartId, again: bool },
+    Nested {
+        id: PartId,
+        again: bool,
+    },
     /// Something of the host: a console event, a service control.
     #[cfg(windows)]
     Control(os::Control),
+    /// The program's part of a pause (true) or a continue is done.
+    #[cfg(windows)]
+    Paused(bool),
     /// A reload is done.
     #[cfg(unix)]
     Reloaded,
@@ -120,6 +128,7 @@ pub(crate) struct Life {
     app: App,
     host: Host,
     observer: Observer,
+    #[cfg_attr(windows, expect(dead_code, reason = "there are no signals to look up"))]
     signals: BTreeMap<i32, OnSignal>,
     kill_margin: Duration,
     report_to: Option<std::path::PathBuf>,
@@ -171,7 +180,10 @@ impl Life {
     }
 
     fn wakes_at(&self) -> Option<Instant> {
-        let machines = self.groups.values().filter_map(|group| group.machine.wakes_at());
+        let machines = self
+            .groups
+            .values()
+            .filter_map(|group| group.machine.wakes_at());
         machines.chain(self.host.wakes_at()).min()
     }
 
@@ -196,6 +208,8 @@ impl Life {
             Message::Nested { id, again } => self.stop_nested(group, id, again),
             #[cfg(windows)]
             Message::Control(control) => self.controlled(control),
+            #[cfg(windows)]
+            Message::Paused(pause) => self.paused(pause),
             #[cfg(unix)]
             Message::Reloaded => self.reloaded(),
             Message::Returned => {}
@@ -203,25 +217,37 @@ impl Life {
     }
 
     fn declare(&mut self, id: GroupId, declaration: Declaration) {
-        let Some(group) = self.groups.get_mut(&id) else { return };
+        let Some(group) = self.groups.get_mut(&id) else {
+            return;
+        };
         group.cells.insert(declaration.id, declaration.cell);
         group.drivers.insert(declaration.id, declaration.driver);
-        self.event(id, Event::Declared(declaration.id, Box::new(declaration.part)));
+        self.event(
+            id,
+            Event::Declared(declaration.id, Box::new(declaration.part)),
+        );
     }
 
     fn stop_nested(&mut self, id: GroupId, part: PartId, again: bool) {
-        let Some(group) = self.groups.get_mut(&id) else { return };
+        let Some(group) = self.groups.get_mut(&id) else {
+            return;
+        };
         if again {
             group.again.push(part);
         }
         if let Some(child) = group.nested.get(&part).copied() {
-            let ask = Ask { cause: Cause::plain(CauseKind::Program), urgency: Urgency::StopAtOnce };
+            let ask = Ask {
+                cause: Cause::plain(CauseKind::Program),
+                urgency: Urgency::StopAtOnce,
+            };
             self.event(child, Event::Asked(ask));
         }
     }
 
     pub(super) fn event(&mut self, id: GroupId, event: Event) {
-        let Some(group) = self.groups.get_mut(&id) else { return };
+        let Some(group) = self.groups.get_mut(&id) else {
+            return;
+        };
         let mut actions = Vec::new();
         group.machine.on(event, Instant::now(), &mut actions);
         for action in actions {
@@ -233,17 +259,25 @@ impl Life {
         match action {
             Action::Start { id: part, run } => self.start(id, part, run),
             Action::Cancel { id: part, run } => self.cancel(id, part, run),
-            Action::Tell { id: part, level, until } => self.tell(id, part, level, until),
+            Action::Tell {
+                id: part,
+                level,
+                until,
+            } => self.tell(id, part, level, until),
             Action::GaveUp { id: part, why } => {
                 if let Some(cell) = self.cell(id, part) {
                     cell.set_start(Start::GaveUp(why));
                 }
             }
             Action::Ready => self.ready(id),
-            Action::Unready { cause, within, press_again } => self.unready(id, cause, within, press_again),
-            Action::StageBegan { stage, until } => {
+            Action::Unready {
+                cause,
+                within,
+                press_again,
+            } => self.unready(id, cause, within, press_again),
+            Action::StageBegan { stage, .. } => {
                 if id == ROOT {
-                    self.host.stage(stage, until);
+                    self.host.stage(stage);
                 }
             }
             Action::Extend { remaining } => {
@@ -252,7 +286,9 @@ impl Life {
             }
             Action::StillWaiting | Action::Dump => self.say_what_is_waited_for(id),
             Action::Failed { id: part, why } => {
-                let component = self.cell(id, part).map_or_else(String::new, |cell| cell.name.clone());
+                let component = self
+                    .cell(id, part)
+                    .map_or_else(String::new, |cell| cell.name.clone());
                 self.say(&Notice::Failed { component, why });
             }
             Action::Forced => self.say(&Notice::Forced),
@@ -270,11 +306,28 @@ impl Life {
     }
 
     fn start(&mut self, id: GroupId, part: PartId, run: Run) {
-        let Some(group) = self.groups.get_mut(&id) else { return };
-        let Some(cell) = group.cells.get(&part).cloned() else { return };
-        let announces = group.machine.entries().get(&part).is_some_and(|entry| entry.part.announces);
-        let link = Link { post: self.app.link.post.clone(), group: id };
-        let ctx = Ctx { cell, whole: Arc::clone(&group.whole.cell), link: link.clone(), id: part, run };
+        let Some(group) = self.groups.get_mut(&id) else {
+            return;
+        };
+        let Some(cell) = group.cells.get(&part).cloned() else {
+            return;
+        };
+        let announces = group
+            .machine
+            .entries()
+            .get(&part)
+            .is_some_and(|entry| entry.part.announces);
+        let link = Link {
+            post: self.app.link.post.clone(),
+            group: id,
+        };
+        let ctx = Ctx {
+            cell,
+            whole: Arc::clone(&group.whole.cell),
+            link: link.clone(),
+            id: part,
+            run,
+        };
         match group.drivers.get_mut(&part) {
             Some(Driver::Code(begin)) => {
                 if !announces {
@@ -290,11 +343,23 @@ impl Life {
     fn open_nested(&mut self, id: GroupId, part: PartId, run: Run) {
         let child = self.next_group;
         self.next_group += 1;
-        let Some(group) = self.groups.get_mut(&id) else { return };
-        let Some(Driver::Nest(setup, settings)) = group.drivers.get_mut(&part) else { return };
-        let name = group.cells.get(&part).map_or_else(String::new, |cell| cell.name.clone());
+        let Some(group) = self.groups.get_mut(&id) else {
+            return;
+        };
+        let Some(Driver::Nest(setup, settings)) = group.drivers.get_mut(&part) else {
+            return;
+        };
+        let name = group
+            .cells
+            .get(&part)
+            .map_or_else(String::new, |cell| cell.name.clone());
         let app = self.app.nested(child, name);
-        let opened = Group::new(&app, Machine::new((**settings).clone()), Instant::now(), Some((id, part, run)));
+        let opened = Group::new(
+            &app,
+            Machine::new((**settings).clone()),
+            Instant::now(),
+            Some((id, part, run)),
+        );
         setup(app);
         group.nested.insert(part, child);
         self.groups.insert(child, opened);
@@ -304,32 +369,57 @@ impl Life {
         if let Some(cell) = self.cell(id, part) {
             cell.cancel(run);
         }
-        if let Some(child) = self.groups.get(&id).and_then(|group| group.nested.get(&part).copied()) {
-            let ask = Ask { cause: Cause::plain(CauseKind::Parent), urgency: Urgency::StopAtOnce };
+        if let Some(child) = self
+            .groups
+            .get(&id)
+            .and_then(|group| group.nested.get(&part).copied())
+        {
+            let ask = Ask {
+                cause: Cause::plain(CauseKind::Parent),
+                urgency: Urgency::StopAtOnce,
+            };
             self.event(child, Event::Asked(ask));
         }
     }
 
     fn tell(&mut self, id: GroupId, part: PartId, level: Level, until: Instant) {
-        let Some(group) = self.groups.get_mut(&id) else { return };
+        let Some(group) = self.groups.get_mut(&id) else {
+            return;
+        };
         if let Some(cell) = group.cells.get(&part) {
             if level == Level::Abort {
-                group.cut_off.insert(part, words::flights(cell, Instant::now()));
+                group
+                    .cut_off
+                    .insert(part, words::flights(cell, Instant::now()));
             }
             cell.tell(level, Some(until));
         }
-        let Some(child) = self.groups.get(&id).and_then(|group| group.nested.get(&part).copied()) else { return };
+        let Some(child) = self
+            .groups
+            .get(&id)
+            .and_then(|group| group.nested.get(&part).copied())
+        else {
+            return;
+        };
         let urgency = match level {
             Level::Run => return,
             Level::Stop => Urgency::Within(until.saturating_duration_since(Instant::now())),
             Level::Hurry => Urgency::Hurry,
             Level::Abort => Urgency::Force,
         };
-        self.event(child, Event::Asked(Ask { cause: Cause::plain(CauseKind::Parent), urgency }));
+        self.event(
+            child,
+            Event::Asked(Ask {
+                cause: Cause::plain(CauseKind::Parent),
+                urgency,
+            }),
+        );
     }
 
     fn ready(&mut self, id: GroupId) {
-        let Some(group) = self.groups.get_mut(&id) else { return };
+        let Some(group) = self.groups.get_mut(&id) else {
+            return;
+        };
         let after = group.made.elapsed();
         group.ready_after = Some(after);
         group.whole.ready.store(true, Ordering::SeqCst);
@@ -346,13 +436,25 @@ impl Life {
     }
 
     fn unready(&mut self, id: GroupId, cause: Cause, within: Duration, press_again: bool) {
-        let Some(group) = self.groups.get(&id) else { return };
+        let Some(group) = self.groups.get(&id) else {
+            return;
+        };
         group.whole.ready.store(false, Ordering::SeqCst);
-        group.whole.cell.set_start(Start::GaveUp("the application is stopping".into()));
-        group.whole.cell.tell(Level::Stop, Some(Instant::now() + within));
+        group
+            .whole
+            .cell
+            .set_start(Start::GaveUp("the application is stopping".into()));
+        group
+            .whole
+            .cell
+            .tell(Level::Stop, Some(Instant::now() + within));
         if id == ROOT {
-            self.host.stopping();
-            self.say(&Notice::Stopping { cause, within, press_again });
+            self.host.stopping(within);
+            self.say(&Notice::Stopping {
+                cause,
+                within,
+                press_again,
+            });
         }
     }
 
@@ -363,7 +465,9 @@ impl Life {
 
     fn finish(&mut self, id: GroupId, code: u8) {
         self.gather_the_dropped(id);
-        let Some(group) = self.groups.get_mut(&id) else { return };
+        let Some(group) = self.groups.get_mut(&id) else {
+            return;
+        };
         let report = record::report(group, code);
         if let Some((parent, part, run)) = group.parent {
             group.whole.cell.tell(Level::Abort, None);
@@ -376,7 +480,10 @@ impl Life {
             && let Err(error) = std::fs::write(path, report.to_json())
         {
             let why = format!("cannot write the report to `{}`: {error}", path.display());
-            self.say(&Notice::Failed { component: "report".into(), why });
+            self.say(&Notice::Failed {
+                component: "report".into(),
+                why,
+            });
         }
         self.say(&Notice::Finished(Arc::clone(&report)));
         // Set once: a machine finishes once.
@@ -385,8 +492,17 @@ impl Life {
         self.end = Some(code);
     }
 
-    fn nested_finished(&mut self, parent: GroupId, part: PartId, run: Run, code: u8, report: Report) {
-        let Some(group) = self.groups.get_mut(&parent) else { return };
+    fn nested_finished(
+        &mut self,
+        parent: GroupId,
+        part: PartId,
+        run: Run,
+        code: u8,
+        report: Report,
+    ) {
+        let Some(group) = self.groups.get_mut(&parent) else {
+            return;
+        };
         group.nested.remove(&part);
         group.nested_reports.insert(part, report);
         let again = group.again.contains(&part);
@@ -428,6 +544,12 @@ impl Life {
                 Received::Message((_, Message::Returned)) => return,
                 Received::Message(_) => {}
                 #[cfg(unix)]
+                Received::Interruption(record)
+                    if os::origin(&record) == crate::Sender::Terminal =>
+                {
+                    os::exit_now(130)
+                }
+                #[cfg(unix)]
                 Received::Interruption(_) => {}
                 Received::Nothing => os::exit_now(self.end.unwrap_or(1)),
             }
@@ -436,7 +558,12 @@ impl Life {
 }
 
 impl Group {
-    fn new(app: &App, machine: Machine, made: Instant, parent: Option<(GroupId, PartId, Run)>) -> Self {
+    fn new(
+        app: &App,
+        machine: Machine,
+        made: Instant,
+        parent: Option<(GroupId, PartId, Run)>,
+    ) -> Self {
         Self {
             machine,
             whole: Arc::clone(&app.whole),

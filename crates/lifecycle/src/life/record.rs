@@ -23,7 +23,10 @@ pub(super) fn report(group: &mut Group, exit: u8) -> Report {
     let mut report = Report {
         schema: SCHEMA,
         name: group.name.clone(),
-        cause: stop.map_or_else(|| Cause::plain(CauseKind::Finished), |stop| stop.cause.clone()),
+        cause: stop.map_or_else(
+            || Cause::plain(CauseKind::Finished),
+            |stop| stop.cause.clone(),
+        ),
         ready_after_ms: group.ready_after.map(ms),
         within_ms: stop.map_or(0, |stop| ms(stop.within)),
         used_ms: between(asked, now),
@@ -35,8 +38,16 @@ pub(super) fn report(group: &mut Group, exit: u8) -> Report {
         components: Vec::new(),
         threads_left: Vec::new(),
     };
-    report.components = group.machine.entries().iter().map(|(id, entry)| component(group, *id, entry, now)).collect();
-    let leaked = report.components.iter().filter(|part| part.outcome == Some(Outcome::Leaked));
+    report.components = group
+        .machine
+        .entries()
+        .iter()
+        .map(|(id, entry)| component(group, *id, entry, now))
+        .collect();
+    let leaked = report
+        .components
+        .iter()
+        .filter(|part| part.outcome == Some(Outcome::Leaked));
     report.threads_left = crate::os::threads_named(leaked.map(|part| part.name.as_str()));
     let ids: Vec<PartId> = group.machine.entries().keys().copied().collect();
     for (part, id) in report.components.iter_mut().zip(ids) {
@@ -71,13 +82,19 @@ fn component(group: &Group, id: PartId, entry: &Entry, now: Instant) -> Componen
         outcome,
         up_after_ms: entry.up.map(|up| between(entry.declared, up)),
         attempts: entry.attempts,
-        took_ms: entry.told.map(|told| between(told, entry.ended.unwrap_or(now).max(told))),
+        took_ms: entry
+            .told
+            .map(|told| between(told, entry.ended.unwrap_or(now).max(told))),
         in_flight_at_stop: counts.at_stop,
         finished: counts.finished_after,
         cut_off: cell.map_or_else(Vec::new, |cell| cut_off(group, id, cell, now)),
-        facts: cell.map(|cell| cell.seen().facts.clone()).unwrap_or_default(),
+        facts: cell
+            .map(|cell| cell.seen().facts.clone())
+            .unwrap_or_default(),
         progress_notes: counts.notes,
-        last_note: cell.and_then(|cell| cell.seen().note.clone()).map(|(note, _)| note),
+        last_note: cell
+            .and_then(|cell| cell.seen().note.clone())
+            .map(|(note, _)| note),
         error: entry.error.clone(),
         nested: None,
     }

@@ -14,8 +14,12 @@ const PIECES: usize = 3;
 
 impl Life {
     pub(super) fn say_what_is_waited_for(&self, id: GroupId) {
-        let Some(group) = self.groups.get(&id) else { return };
-        let Some(stop) = group.machine.stop() else { return };
+        let Some(group) = self.groups.get(&id) else {
+            return;
+        };
+        let Some(stop) = group.machine.stop() else {
+            return;
+        };
         let now = Instant::now();
         let stage = stop.stage();
         let mut held: Vec<(Duration, Held)> = group
@@ -25,13 +29,24 @@ impl Life {
             .filter(|(_, entry)| entry.part.stage == stage && !entry.gone())
             .map(|(part, entry)| {
                 let waited = now.saturating_duration_since(entry.told.unwrap_or(now));
-                (waited, Held { component: entry.part.name.clone(), waited, doing: self.doing(group, *part, now) })
+                (
+                    waited,
+                    Held {
+                        component: entry.part.name.clone(),
+                        waited,
+                        doing: self.doing(group, *part, now),
+                    },
+                )
             })
             .collect();
         held.sort_by_key(|(waited, _)| std::cmp::Reverse(*waited));
         let more = held.len().saturating_sub(NAMED);
         let held_by = held.into_iter().take(NAMED).map(|(_, held)| held).collect();
-        let stage = if group.parent.is_some() { format!("{stage} of {}", group.name) } else { stage.to_string() };
+        let stage = if group.parent.is_some() {
+            format!("{stage} of {}", group.name)
+        } else {
+            stage.to_string()
+        };
         self.say(&Notice::StillWaiting {
             elapsed: now.saturating_duration_since(stop.asked),
             within: stop.within + stop.extended,
@@ -43,7 +58,9 @@ impl Life {
     }
 
     fn doing(&self, group: &Group, part: PartId, now: Instant) -> Vec<String> {
-        let Some(cell) = group.cells.get(&part) else { return Vec::new() };
+        let Some(cell) = group.cells.get(&part) else {
+            return Vec::new();
+        };
         let mut doing = flights(cell, now);
         let seen = cell.seen();
         if let Some((note, at)) = &seen.note {
@@ -66,7 +83,12 @@ pub(super) fn flights(cell: &Cell, now: Instant) -> Vec<String> {
         .take(PIECES)
         .map(|flight| {
             let age = Seconds(now.saturating_duration_since(flight.since));
-            format!("{} for {age}, taken at {}:{}", flight.name, flight.place.file(), flight.place.line())
+            format!(
+                "{} for {age}, taken at {}:{}",
+                flight.name,
+                flight.place.file(),
+                flight.place.line()
+            )
         })
         .collect();
     if flights.len() > PIECES {

@@ -83,25 +83,54 @@ pub(crate) enum Event {
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Action {
-    Start { id: PartId, run: Run },
+    Start {
+        id: PartId,
+        run: Run,
+    },
     /// End this attempt to start; the component itself is not being stopped.
-    Cancel { id: PartId, run: Run },
-    Tell { id: PartId, level: Level, until: Instant },
+    Cancel {
+        id: PartId,
+        run: Run,
+    },
+    Tell {
+        id: PartId,
+        level: Level,
+        until: Instant,
+    },
     /// It will not come up: whoever waits for it shall know why.
-    GaveUp { id: PartId, why: String },
+    GaveUp {
+        id: PartId,
+        why: String,
+    },
     Ready,
     /// The stop began.
-    Unready { cause: Cause, within: Duration, press_again: bool },
-    StageBegan { stage: Stage, until: Instant },
+    Unready {
+        cause: Cause,
+        within: Duration,
+        press_again: bool,
+    },
+    StageBegan {
+        stage: Stage,
+        until: Instant,
+    },
     /// The platform's limit must move to `now + remaining`.
-    Extend { remaining: Duration },
+    Extend {
+        remaining: Duration,
+    },
     StillWaiting,
     Dump,
-    Failed { id: PartId, why: String },
+    Failed {
+        id: PartId,
+        why: String,
+    },
     Forced,
-    Finish { code: u8 },
+    Finish {
+        code: u8,
+    },
     /// No more waiting at all.
-    Kill { code: u8 },
+    Kill {
+        code: u8,
+    },
 }
 
 /// What a later SIGTERM does.
@@ -140,7 +169,10 @@ impl Default for Settings {
             again: Again::default(),
             extends: false,
             ends_when_idle: true,
-            times: Stage::ALL.iter().map(|stage| (*stage, stage.times())).collect(),
+            times: Stage::ALL
+                .iter()
+                .map(|stage| (*stage, stage.times()))
+                .collect(),
             seed: 0,
         }
     }
@@ -149,11 +181,27 @@ impl Default for Settings {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum State {
     Dormant,
-    Waiting { give_up: Instant },
-    Starting { attempt: u32, until: Option<Instant>, give_up: Instant, cancelled: bool },
-    BackOff { attempt: u32, until: Instant, give_up: Instant },
-    Up { attempt: u32 },
-    Stopping { level: Level, until: Instant },
+    Waiting {
+        give_up: Instant,
+    },
+    Starting {
+        attempt: u32,
+        until: Option<Instant>,
+        give_up: Instant,
+        cancelled: bool,
+    },
+    BackOff {
+        attempt: u32,
+        until: Instant,
+        give_up: Instant,
+    },
+    Up {
+        attempt: u32,
+    },
+    Stopping {
+        level: Level,
+        until: Instant,
+    },
     Cut,
     Over(Outcome),
 }
@@ -208,7 +256,14 @@ pub(crate) struct Machine {
 impl Machine {
     pub(crate) fn new(settings: Settings) -> Self {
         let seed = settings.seed;
-        Self { settings, parts: BTreeMap::new(), phase: Phase::Starting, fault: None, seed, record: None }
+        Self {
+            settings,
+            parts: BTreeMap::new(),
+            phase: Phase::Starting,
+            fault: None,
+            seed,
+            record: None,
+        }
     }
 
     /// Takes one event. Afterwards everything that is due at `now` has been done.
@@ -237,10 +292,17 @@ impl Machine {
     pub(crate) fn wakes_at(&self) -> Option<Instant> {
         let parts = self.parts.values().filter_map(|entry| match &entry.state {
             State::Waiting { give_up } => Some(*give_up),
-            State::Starting { cancelled: true, .. } => None,
-            State::Starting { until, give_up, .. } => Some(until.map_or(*give_up, |until| until.min(*give_up))),
+            State::Starting {
+                cancelled: true, ..
+            } => None,
+            State::Starting { until, give_up, .. } => {
+                Some(until.map_or(*give_up, |until| until.min(*give_up)))
+            }
             State::BackOff { until, .. } => Some(*until),
-            State::Stopping { level: Level::Abort, .. } => None,
+            State::Stopping {
+                level: Level::Abort,
+                ..
+            } => None,
             State::Stopping { until, .. } => Some(*until),
             State::Dormant | State::Up { .. } | State::Cut | State::Over(_) => None,
         });
@@ -285,8 +347,17 @@ impl Machine {
     }
 
     /// One component failed: note it, tell it, and let its policy decide.
-    fn failed(&mut self, id: PartId, fault: Fault, why: String, now: Instant, out: &mut Vec<Action>) {
-        let Some(entry) = self.parts.get_mut(&id) else { return };
+    fn failed(
+        &mut self,
+        id: PartId,
+        fault: Fault,
+        why: String,
+        now: Instant,
+        out: &mut Vec<Action>,
+    ) {
+        let Some(entry) = self.parts.get_mut(&id) else {
+            return;
+        };
         entry.error = Some(why.clone());
         out.push(Action::Failed { id, why });
         let stops = match fault {
@@ -295,7 +366,10 @@ impl Machine {
         };
         if stops {
             self.fault.get_or_insert(fault);
-            let ask = Ask { cause: Cause::plain(CauseKind::Component), urgency: Urgency::Stop };
+            let ask = Ask {
+                cause: Cause::plain(CauseKind::Component),
+                urgency: Urgency::Stop,
+            };
             if !matches!(self.phase, Phase::Stopping(_)) {
                 self.asked(ask, now, out);
             }
@@ -308,6 +382,7 @@ impl Machine {
         let mut mixed = self.seed;
         mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
         mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        0.5 + f64::from(u32::try_from((mixed ^ (mixed >> 31)) >> 32).unwrap_or(0)) / f64::from(u32::MAX)
+        0.5 + f64::from(u32::try_from((mixed ^ (mixed >> 31)) >> 32).unwrap_or(0))
+            / f64::from(u32::MAX)
     }
 }

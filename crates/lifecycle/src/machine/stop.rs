@@ -72,12 +72,21 @@ impl Stop {
     }
 
     fn begin_stage(&mut self, now: Instant) {
-        self.deadline = self.origin + self.plan.deadline(self.index, now.saturating_duration_since(self.origin));
+        self.deadline = self.origin
+            + self
+                .plan
+                .deadline(self.index, now.saturating_duration_since(self.origin));
         let fifth = self.deadline.saturating_duration_since(now) / 5;
         self.hurry_at = (self.stage() != Stage::LAME_DUCK).then(|| self.deadline - fifth);
         self.say_at = now + SAY_AFTER;
         let (stage, deadline) = (self.stage(), self.deadline);
-        self.stages.push(StageRun { stage, begun: now, ended: None, deadline, cut: false });
+        self.stages.push(StageRun {
+            stage,
+            begun: now,
+            ended: None,
+            deadline,
+            cut: false,
+        });
     }
 }
 
@@ -103,9 +112,16 @@ impl Machine {
 
     fn first_ask(&mut self, ask: Ask, now: Instant, out: &mut Vec<Action>) {
         let ready = matches!(self.phase, Phase::Running);
-        let grace = self.settings.grace.saturating_sub(self.settings.kill_margin);
+        let grace = self
+            .settings
+            .grace
+            .saturating_sub(self.settings.kill_margin);
         // Whoever never was ready has no balancer to wait for.
-        let duck = if ready { self.settings.lame_duck } else { Duration::ZERO };
+        let duck = if ready {
+            self.settings.lame_duck
+        } else {
+            Duration::ZERO
+        };
         let (within, duck) = match ask.urgency {
             Urgency::Stop | Urgency::Hurry => (grace, duck),
             Urgency::StopAtOnce | Urgency::Interrupt => (grace, Duration::ZERO),
@@ -116,8 +132,16 @@ impl Machine {
         let press_again = ask.urgency == Urgency::Interrupt;
         let forced = ask.urgency == Urgency::Force;
         let quit = ask.urgency == Urgency::Quit;
-        let duck = if ask.cause.kind == CauseKind::Component { Duration::ZERO } else { duck };
-        out.push(Action::Unready { cause: ask.cause.clone(), within, press_again });
+        let duck = if ask.cause.kind == CauseKind::Component {
+            Duration::ZERO
+        } else {
+            duck
+        };
+        out.push(Action::Unready {
+            cause: ask.cause.clone(),
+            within,
+            press_again,
+        });
         let mut stop = Box::new(Stop {
             cause: ask.cause,
             asked: now,
@@ -136,7 +160,10 @@ impl Machine {
             extended_at: None,
         });
         stop.begin_stage(now);
-        out.push(Action::StageBegan { stage: stop.stage(), until: stop.deadline });
+        out.push(Action::StageBegan {
+            stage: stop.stage(),
+            until: stop.deadline,
+        });
         self.phase = Phase::Stopping(stop);
         self.cancel_starts(out);
         if quit {
@@ -148,13 +175,17 @@ impl Machine {
     fn stages(&self) -> Vec<(Stage, crate::StageTimes)> {
         let mut times = self.settings.times.clone();
         for entry in self.parts.values() {
-            times.entry(entry.part.stage).or_insert_with(|| entry.part.stage.times());
+            times
+                .entry(entry.part.stage)
+                .or_insert_with(|| entry.part.stage.times());
         }
         times.into_iter().collect()
     }
 
     fn asked_again(&mut self, ask: &Ask, now: Instant, out: &mut Vec<Action>) {
-        let Phase::Stopping(stop) = &mut self.phase else { return };
+        let Phase::Stopping(stop) = &mut self.phase else {
+            return;
+        };
         let double = now.saturating_duration_since(stop.last_ask) < DOUBLE;
         stop.last_ask = now;
         let again = match ask.urgency {
@@ -173,7 +204,9 @@ impl Machine {
     /// Ends the current stage and gives the others what is left of two seconds. The next force waits for nothing.
     fn force(&mut self, now: Instant, out: &mut Vec<Action>) {
         let code = self.forced_code();
-        let Phase::Stopping(stop) = &mut self.phase else { return };
+        let Phase::Stopping(stop) = &mut self.phase else {
+            return;
+        };
         if stop.forced {
             out.push(Action::Kill { code });
             return;
@@ -181,7 +214,9 @@ impl Machine {
         stop.forced = true;
         out.push(Action::Forced);
         stop.plan = StopPlan::new(
-            (stop.index..stop.plan.len()).map(|i| (stop.plan.stage(i), stop.plan.stage(i).times())).collect(),
+            (stop.index..stop.plan.len())
+                .map(|i| (stop.plan.stage(i), stop.plan.stage(i).times()))
+                .collect(),
             FORCE_TOTAL,
             Duration::ZERO,
         );
@@ -201,19 +236,35 @@ impl Machine {
             match &mut entry.state {
                 State::Dormant | State::Waiting { .. } | State::BackOff { .. } => {
                     entry.state = State::Over(Outcome::NeverStarted);
-                    out.push(Action::GaveUp { id: *id, why: "the application is stopping".into() });
+                    out.push(Action::GaveUp {
+                        id: *id,
+                        why: "the application is stopping".into(),
+                    });
                 }
                 State::Starting { cancelled, .. } => {
                     *cancelled = true;
-                    out.push(Action::Cancel { id: *id, run: entry.run });
-                    out.push(Action::GaveUp { id: *id, why: "the application is stopping".into() });
+                    out.push(Action::Cancel {
+                        id: *id,
+                        run: entry.run,
+                    });
+                    out.push(Action::GaveUp {
+                        id: *id,
+                        why: "the application is stopping".into(),
+                    });
                 }
                 State::Up { .. } | State::Stopping { .. } | State::Cut | State::Over(_) => {}
             }
         }
     }
 
-    pub(super) fn stop_ended(&mut self, id: PartId, level: Level, ending: &Ending, now: Instant, out: &mut Vec<Action>) {
+    pub(super) fn stop_ended(
+        &mut self,
+        id: PartId,
+        level: Level,
+        ending: &Ending,
+        now: Instant,
+        out: &mut Vec<Action>,
+    ) {
         self.over(id, outcome(ending, level));
         match ending {
             Ending::Failed(why) => self.failed(id, super::Fault::Failed, why.clone(), now, out),
@@ -224,19 +275,35 @@ impl Machine {
 
     /// It came up although the stop had begun: if its turn is now or past, it is told at once.
     pub(super) fn late_arrival(&mut self, id: PartId, now: Instant, out: &mut Vec<Action>) {
-        let Phase::Stopping(stop) = &self.phase else { return };
+        let Phase::Stopping(stop) = &self.phase else {
+            return;
+        };
         let (stage, until) = (stop.stage(), stop.deadline);
-        if self.parts.get(&id).is_some_and(|entry| entry.part.stage <= stage) {
+        if self
+            .parts
+            .get(&id)
+            .is_some_and(|entry| entry.part.stage <= stage)
+        {
             self.tell_stop(id, until, now, out);
         }
     }
 
     fn tell_stop(&mut self, id: PartId, until: Instant, now: Instant, out: &mut Vec<Action>) {
         if let Some(entry) = self.parts.get_mut(&id) {
-            let until = entry.part.close.map_or(until, |limit| until.min(now + limit));
+            let until = entry
+                .part
+                .close
+                .map_or(until, |limit| until.min(now + limit));
             entry.told.get_or_insert(now);
-            entry.state = State::Stopping { level: Level::Stop, until };
-            out.push(Action::Tell { id, level: Level::Stop, until });
+            entry.state = State::Stopping {
+                level: Level::Stop,
+                until,
+            };
+            out.push(Action::Tell {
+                id,
+                level: Level::Stop,
+                until,
+            });
         }
     }
 
@@ -246,9 +313,14 @@ impl Machine {
             self.cut_overdue(now, out);
             self.hurry_or_extend(now, out);
             self.tell_current(now, out);
-            let Phase::Stopping(stop) = &mut self.phase else { return };
+            let Phase::Stopping(stop) = &mut self.phase else {
+                return;
+            };
             let stage = stop.stage();
-            let waiting = self.parts.values().any(|entry| entry.part.stage == stage && !entry.gone());
+            let waiting = self
+                .parts
+                .values()
+                .any(|entry| entry.part.stage == stage && !entry.gone());
             let ducking = stage == Stage::LAME_DUCK && now < stop.deadline;
             if now < stop.deadline && (waiting || ducking) {
                 return self.say(now, out);
@@ -263,7 +335,9 @@ impl Machine {
     }
 
     fn next_stage(&mut self, now: Instant, cut: bool, out: &mut Vec<Action>) -> bool {
-        let Phase::Stopping(stop) = &mut self.phase else { return false };
+        let Phase::Stopping(stop) = &mut self.phase else {
+            return false;
+        };
         if let Some(run) = stop.stages.last_mut() {
             run.ended = Some(now);
             run.cut = cut;
@@ -272,7 +346,10 @@ impl Machine {
         if stop.index + 1 < stop.plan.len() {
             stop.index += 1;
             stop.begin_stage(now);
-            out.push(Action::StageBegan { stage: stop.stage(), until: stop.deadline });
+            out.push(Action::StageBegan {
+                stage: stop.stage(),
+                until: stop.deadline,
+            });
             return true;
         }
         let code = self.exit_code();
@@ -285,7 +362,10 @@ impl Machine {
 
     fn exit_code(&self) -> u8 {
         let cut = self.parts.values().any(|entry| {
-            matches!(entry.state, State::Cut | State::Over(Outcome::Aborted | Outcome::Leaked))
+            matches!(
+                entry.state,
+                State::Cut | State::Over(Outcome::Aborted | Outcome::Leaked)
+            )
         });
         match self.fault {
             _ if self.stop().is_some_and(|stop| stop.forced) => self.forced_code(),
@@ -303,23 +383,35 @@ impl Machine {
                 && now >= until
             {
                 entry.state = State::Cut;
-                out.push(Action::Tell { id: *id, level: Level::Abort, until });
+                out.push(Action::Tell {
+                    id: *id,
+                    level: Level::Abort,
+                    until,
+                });
             }
         }
     }
 
     fn cut_stage(&mut self, stage: Stage, out: &mut Vec<Action>) {
-        let Phase::Stopping(stop) = &self.phase else { return };
+        let Phase::Stopping(stop) = &self.phase else {
+            return;
+        };
         for (id, entry) in &mut self.parts {
             if entry.part.stage == stage && !entry.gone() {
                 entry.state = State::Cut;
-                out.push(Action::Tell { id: *id, level: Level::Abort, until: stop.deadline });
+                out.push(Action::Tell {
+                    id: *id,
+                    level: Level::Abort,
+                    until: stop.deadline,
+                });
             }
         }
     }
 
     fn hurry_or_extend(&mut self, now: Instant, out: &mut Vec<Action>) {
-        let Phase::Stopping(stop) = &mut self.phase else { return };
+        let Phase::Stopping(stop) = &mut self.phase else {
+            return;
+        };
         if stop.hurry_at.is_none_or(|at| now < at) {
             return;
         }
@@ -339,37 +431,62 @@ impl Machine {
         for (id, entry) in &mut self.parts {
             if entry.part.stage == stage && !entry.gone() {
                 let until = match entry.state {
+                    State::Stopping {
+                        level: Level::Hurry,
+                        ..
+                    } => continue,
                     State::Stopping { until, .. } => until,
                     // Still held back by something that comes after it: it must get its chance to close.
-                    _ => deadline,
+                    State::Dormant
+                    | State::Waiting { .. }
+                    | State::Starting { .. }
+                    | State::BackOff { .. } => deadline,
+                    State::Up { .. } | State::Cut | State::Over(_) => deadline,
                 };
                 entry.told.get_or_insert(now);
-                entry.state = State::Stopping { level: Level::Hurry, until };
-                out.push(Action::Tell { id: *id, level: Level::Hurry, until });
+                entry.state = State::Stopping {
+                    level: Level::Hurry,
+                    until,
+                };
+                out.push(Action::Tell {
+                    id: *id,
+                    level: Level::Hurry,
+                    until,
+                });
             }
         }
     }
 
     fn extend(&mut self, now: Instant, out: &mut Vec<Action>) {
         let margin = self.settings.kill_margin;
-        let Phase::Stopping(stop) = &mut self.phase else { return };
+        let Phase::Stopping(stop) = &mut self.phase else {
+            return;
+        };
         stop.plan.extend(EXTEND_STEP);
         stop.extended += EXTEND_STEP;
         stop.extended_at = Some(now);
         stop.deadline += EXTEND_STEP;
         stop.hurry_at = stop.hurry_at.map(|at| at + EXTEND_STEP);
-        out.push(Action::Extend { remaining: stop.end().saturating_duration_since(now) + margin });
+        out.push(Action::Extend {
+            remaining: stop.end().saturating_duration_since(now) + margin,
+        });
         for (id, entry) in &mut self.parts {
             if let State::Stopping { until, level } = &mut entry.state {
                 *until += EXTEND_STEP;
-                out.push(Action::Tell { id: *id, level: *level, until: *until });
+                out.push(Action::Tell {
+                    id: *id,
+                    level: *level,
+                    until: *until,
+                });
             }
         }
     }
 
     /// Tells components of the current stage to stop, save those that something still alive comes after.
     fn tell_current(&mut self, now: Instant, out: &mut Vec<Action>) {
-        let Phase::Stopping(stop) = &self.phase else { return };
+        let Phase::Stopping(stop) = &self.phase else {
+            return;
+        };
         let (stage, until) = (stop.stage(), stop.deadline);
         let held: Vec<PartId> = self
             .parts
@@ -381,7 +498,9 @@ impl Machine {
             .parts
             .iter()
             .filter(|(id, entry)| {
-                entry.part.stage == stage && !held.contains(id) && matches!(entry.state, State::Up { .. })
+                entry.part.stage == stage
+                    && !held.contains(id)
+                    && matches!(entry.state, State::Up { .. })
             })
             .map(|(id, _)| *id)
             .collect();
@@ -391,7 +510,9 @@ impl Machine {
     }
 
     fn say(&mut self, now: Instant, out: &mut Vec<Action>) {
-        let Phase::Stopping(stop) = &mut self.phase else { return };
+        let Phase::Stopping(stop) = &mut self.phase else {
+            return;
+        };
         if now < stop.say_at {
             return;
         }

@@ -17,7 +17,10 @@ pub(crate) struct Post<T> {
 
 impl<T> Clone for Post<T> {
     fn clone(&self) -> Self {
-        Self { sender: self.sender.clone(), bell: Arc::clone(&self.bell) }
+        Self {
+            sender: self.sender.clone(),
+            bell: Arc::clone(&self.bell),
+        }
     }
 }
 
@@ -57,7 +60,17 @@ pub(crate) fn mailbox<T>() -> io::Result<(Post<T>, Inbox<T>)> {
     sys::set_nonblocking(bell.as_fd())?;
     let (sender, receiver) = channel();
     let bell = Arc::new(bell);
-    Ok((Post { sender, bell: Arc::clone(&bell) }, Inbox { receiver, pipe, _bell: bell }))
+    Ok((
+        Post {
+            sender,
+            bell: Arc::clone(&bell),
+        },
+        Inbox {
+            receiver,
+            pipe,
+            _bell: bell,
+        },
+    ))
 }
 
 impl<T> Inbox<T> {

@@ -14,10 +14,15 @@ mod threads;
 
 pub(crate) use mailbox::{Inbox, Post, mailbox};
 pub(crate) use sender::{origin, remember_parent};
-pub(crate) use threads::{thread_state, threads_named};
-pub(crate) use sys::{exit_now, monotonic_usec, raise_default};
 #[cfg(feature = "http")]
 pub(crate) use sys::close_backlog;
+pub(crate) use sys::{exit_now, monotonic_usec, raise_default};
+pub(crate) use threads::{thread_state, threads_named};
+
+/// How many queued connections are taken before a listener closes: all, as the backlog is closed before.
+#[cfg(feature = "http")]
+pub(crate) const QUEUE: usize = usize::MAX;
+
 pub(crate) use mailbox::Received;
 
 /// What the inbox may bring besides messages: a signal, as the handler wrote it down.

@@ -33,7 +33,9 @@ fn address(name: &std::ffi::OsStr) -> Option<SocketAddr> {
     match name.as_bytes().strip_prefix(b"@") {
         None => SocketAddr::from_pathname(name).ok(),
         #[cfg(target_os = "linux")]
-        Some(rest) => <SocketAddr as std::os::linux::net::SocketAddrExt>::from_abstract_name(rest).ok(),
+        Some(rest) => {
+            <SocketAddr as std::os::linux::net::SocketAddrExt>::from_abstract_name(rest).ok()
+        }
         #[cfg(not(target_os = "linux"))]
         Some(_) => None,
     }
@@ -42,6 +44,7 @@ fn address(name: &std::ffi::OsStr) -> Option<SocketAddr> {
 /// How often the manager wants a sign of life: half of `WATCHDOG_USEC`, if it is meant for this process.
 pub(crate) fn watchdog_from_env() -> Option<Duration> {
     let usec: u64 = std::env::var("WATCHDOG_USEC").ok()?.parse().ok()?;
-    let for_us = std::env::var("WATCHDOG_PID").map_or(true, |pid| pid.parse() == Ok(std::process::id()));
+    let for_us =
+        std::env::var("WATCHDOG_PID").map_or(true, |pid| pid.parse() == Ok(std::process::id()));
     (for_us && usec > 0).then(|| Duration::from_micros(usec / 2))
 }

@@ -12,7 +12,10 @@ static PARENT: AtomicI32 = AtomicI32::new(0);
 
 /// Notes the parent while it surely lives, so that its death signal can be told from a kill by it.
 pub(crate) fn remember_parent() {
-    PARENT.store(i32::try_from(std::os::unix::process::parent_id()).unwrap_or(0), Ordering::Relaxed);
+    PARENT.store(
+        i32::try_from(std::os::unix::process::parent_id()).unwrap_or(0),
+        Ordering::Relaxed,
+    );
 }
 
 /// Reads the sender's name at once: it may be gone a moment later.
@@ -29,7 +32,11 @@ pub(crate) fn origin(record: &Record) -> Sender {
     if record.pid == parent && orphaned && name.is_none() {
         return Sender::ParentEnded;
     }
-    Sender::Process { pid: record.pid, uid: record.uid, name: name.map(|name| name.trim_end().to_owned()) }
+    Sender::Process {
+        pid: record.pid,
+        uid: record.uid,
+        name: name.map(|name| name.trim_end().to_owned()),
+    }
 }
 
 #[cfg(test)]
@@ -37,7 +44,12 @@ mod tests {
     use super::*;
 
     fn record(code: i32, pid: i32) -> Record {
-        Record { signal: libc::SIGTERM, code, pid, uid: 7 }
+        Record {
+            signal: libc::SIGTERM,
+            code,
+            pid,
+            uid: 7,
+        }
     }
 
     #[test]
@@ -53,7 +65,14 @@ mod tests {
     #[test]
     fn a_living_sender_has_a_name() {
         let own = i32::try_from(std::process::id()).unwrap();
-        let Sender::Process { pid, uid: 7, name: Some(name) } = origin(&record(0, own)) else { panic!("no name") };
+        let Sender::Process {
+            pid,
+            uid: 7,
+            name: Some(name),
+        } = origin(&record(0, own))
+        else {
+            panic!("no name")
+        };
         assert_eq!(pid, own);
         assert!(!name.is_empty() && !name.ends_with('\n'));
     }

@@ -32,13 +32,19 @@ pub enum SignalError {
 
 /// Catches `signals` into the mailbox of `post`. A signal that was ignored when we came (`nohup`, `cmd &`) and stands in
 /// `keep_ignored` stays ignored.
-pub(crate) fn install<T>(signals: &[i32], keep_ignored: &[i32], post: &Post<T>) -> Result<Installed, SignalError> {
+pub(crate) fn install<T>(
+    signals: &[i32],
+    keep_ignored: &[i32],
+    post: &Post<T>,
+) -> Result<Installed, SignalError> {
     if TAKEN.swap(true, Ordering::SeqCst) {
         return Err(SignalError::Taken);
     }
     super::remember_parent();
     sys::aim(Some(post.raw_fd()));
-    let mut installed = Installed { earlier: Vec::new() };
+    let mut installed = Installed {
+        earlier: Vec::new(),
+    };
     for &signal in signals {
         let refused = |source| SignalError::Refused { signal, source };
         let before = sys::current(signal).map_err(refused)?;
@@ -47,7 +53,9 @@ pub(crate) fn install<T>(signals: &[i32], keep_ignored: &[i32], post: &Post<T>) 
         }
         // Known before ours is in place, so that a signal in between already finds it.
         before.remember(signal);
-        installed.earlier.push((signal, sys::catch(signal).map_err(refused)?));
+        installed
+            .earlier
+            .push((signal, sys::catch(signal).map_err(refused)?));
     }
     Ok(installed)
 }

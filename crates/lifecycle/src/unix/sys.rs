@@ -58,7 +58,10 @@ pub(super) fn aim(pipe: Option<RawFd>) {
 /// Only async-signal-safe calls are made here: write(2), atomics, and whatever an earlier handler does.
 pub(super) extern "C" fn on_signal(signal: c_int, info: *mut siginfo_t, context: *mut c_void) {
     let errno = errno();
-    let mut record = Record { signal, ..Record::default() };
+    let mut record = Record {
+        signal,
+        ..Record::default()
+    };
     if !info.is_null() {
         // SAFETY: with SA_SIGINFO the kernel passes a valid siginfo_t that lives until the handler returns.
         let info = unsafe { &*info };
@@ -77,14 +80,20 @@ pub(super) extern "C" fn on_signal(signal: c_int, info: *mut siginfo_t, context:
 }
 
 fn chain(signal: c_int, info: *mut siginfo_t, context: *mut c_void) {
-    let Some(index) = usize::try_from(signal).ok().filter(|index| *index < SIGNALS) else { return };
+    let Some(index) = usize::try_from(signal)
+        .ok()
+        .filter(|index| *index < SIGNALS)
+    else {
+        return;
+    };
     let earlier = EARLIER[index].load(Ordering::SeqCst);
     if earlier == 0 {
         return;
     }
     if EARLIER_TAKES_INFO[index].load(Ordering::SeqCst) {
         // SAFETY: the address came from sigaction with SA_SIGINFO set, so it is a function of this type.
-        let handler: extern "C" fn(c_int, *mut siginfo_t, *mut c_void) = unsafe { std::mem::transmute(earlier) };
+        let handler: extern "C" fn(c_int, *mut siginfo_t, *mut c_void) =
+            unsafe { std::mem::transmute(earlier) };
         handler(signal, info, context);
     } else {
         // SAFETY: the address came from sigaction without SA_SIGINFO and is neither SIG_DFL nor SIG_IGN.
@@ -114,7 +123,12 @@ impl Earlier {
     }
 
     pub(super) fn remember(self, signal: i32) {
-        let Some(index) = usize::try_from(signal).ok().filter(|index| *index < SIGNALS) else { return };
+        let Some(index) = usize::try_from(signal)
+            .ok()
+            .filter(|index| *index < SIGNALS)
+        else {
+            return;
+        };
         let real = self.handler != libc::SIG_DFL && self.handler != libc::SIG_IGN;
         let takes_info = self.flags & u64::try_from(libc::SA_SIGINFO).unwrap_or(0) != 0;
         EARLIER_TAKES_INFO[index].store(takes_info, Ordering::SeqCst);
@@ -130,7 +144,8 @@ mod action {
 
     /// Puts our handler in place of what was there.
     pub(in crate::unix) fn catch(signal: i32) -> io::Result<Earlier> {
-        let handler: extern "C" fn(libc::c_int, *mut libc::siginfo_t, *mut libc::c_void) = on_signal;
+        let handler: extern "C" fn(libc::c_int, *mut libc::siginfo_t, *mut libc::c_void) =
+            on_signal;
         let flags = libc::SA_SIGINFO | libc::SA_RESTART | libc::SA_ONSTACK;
         set(signal, handler as usize, flags, 0)
     }
@@ -145,7 +160,11 @@ mod action {
         let mut old: libc::sigaction = unsafe { std::mem::zeroed() };
         // SAFETY: a null new action only asks; `old` is valid for writing.
         let asked = unsafe { libc::sigaction(signal, std::ptr::null(), &raw mut old) };
-        if asked == 0 { Ok(earlier(&old)) } else { Err(io::Error::last_os_error()) }
+        if asked == 0 {
+            Ok(earlier(&old))
+        } else {
+            Err(io::Error::last_os_error())
+        }
     }
 
     fn set(signal: i32, handler: usize, flags: libc::c_int, mask: u64) -> io::Result<Earlier> {
@@ -161,7 +180,11 @@ mod action {
         }
         // SAFETY: both structures are valid, and the handler is SIG_DFL, SIG_IGN or a function of the type the flags say.
         let done = unsafe { libc::sigaction(signal, &raw const new, &raw mut old) };
-        if done == 0 { Ok(earlier(&old)) } else { Err(io::Error::last_os_error()) }
+        if done == 0 {
+            Ok(earlier(&old))
+        } else {
+            Err(io::Error::last_os_error())
+        }
     }
 
     fn earlier(old: &libc::sigaction) -> Earlier {
@@ -172,7 +195,11 @@ mod action {
                 mask |= 1 << (member - 1);
             }
         }
-        Earlier { handler: old.sa_sigaction, flags: u64::try_from(old.sa_flags).unwrap_or(0), mask }
+        Earlier {
+            handler: old.sa_sigaction,
+            flags: u64::try_from(old.sa_flags).unwrap_or(0),
+            mask,
+        }
     }
 }
 
@@ -184,7 +211,11 @@ pub(super) use super::raw::{catch, current, restore};
 
 /// Waits until `fd` can be read or `timeout` passes. An interruption by a signal counts as readable: the caller looks.
 pub(super) fn wait_readable(fd: BorrowedFd<'_>, timeout: Option<Duration>) {
-    let mut poll = libc::pollfd { fd: fd.as_raw_fd(), events: libc::POLLIN, revents: 0 };
+    let mut poll = libc::pollfd {
+        fd: fd.as_raw_fd(),
+        events: libc::POLLIN,
+        revents: 0,
+    };
     // Rounded up, so that a deadline has truly passed when we return.
     let ms = timeout.map_or(-1, |time| {
         c_int::try_from(time.as_micros().div_ceil(1000)).unwrap_or(c_int::MAX)
@@ -201,7 +232,11 @@ pub(super) fn set_nonblocking(fd: BorrowedFd<'_>) -> io::Result<()> {
     }
     // SAFETY: as above; F_SETFL takes the flags.
     let set = unsafe { libc::fcntl(fd.as_raw_fd(), libc::F_SETFL, flags | libc::O_NONBLOCK) };
-    if set < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
+    if set < 0 {
+        Err(io::Error::last_os_error())
+    } else {
+        Ok(())
+    }
 }
 
 /// Lowers the backlog of a listening socket to nothing: the kernel queues no more connections, and keeps those it has.
@@ -209,15 +244,23 @@ pub(super) fn set_nonblocking(fd: BorrowedFd<'_>) -> io::Result<()> {
 pub(crate) fn close_backlog(socket: &std::net::TcpListener) -> io::Result<()> {
     // SAFETY: the descriptor is open; listen(2) on a listening socket only changes its backlog.
     let done = unsafe { libc::listen(socket.as_raw_fd(), 0) };
-    if done < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
+    if done < 0 {
+        Err(io::Error::last_os_error())
+    } else {
+        Ok(())
+    }
 }
 
 /// Microseconds of the monotonic clock, as `RELOADING=1` must carry them.
 pub(crate) fn monotonic_usec() -> u64 {
-    let mut now = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    let mut now = libc::timespec {
+        tv_sec: 0,
+        tv_nsec: 0,
+    };
     // SAFETY: `now` is valid for writing; this clock exists on every system.
     unsafe { libc::clock_gettime(libc::CLOCK_MONOTONIC, &raw mut now) };
-    u64::try_from(now.tv_sec).unwrap_or(0) * 1_000_000 + u64::try_from(now.tv_nsec).unwrap_or(0) / 1_000
+    u64::try_from(now.tv_sec).unwrap_or(0) * 1_000_000
+        + u64::try_from(now.tv_nsec).unwrap_or(0) / 1_000
 }
 
 /// Ends the process without running destructors or exit handlers.

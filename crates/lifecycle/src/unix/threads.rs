@@ -7,10 +7,13 @@ const COMM: usize = 15;
 
 /// State and wait channel of the thread that carries a component's name, if it does not just run or sleep in user code.
 pub(crate) fn thread_state(name: &str) -> Option<String> {
-    let task = tasks().into_iter().find(|task| task.comm == clipped(name))?;
+    let task = tasks()
+        .into_iter()
+        .find(|task| task.comm == clipped(name))?;
     let stat = fs::read_to_string(format!("/proc/self/task/{}/stat", task.tid)).ok()?;
     let state = stat.rsplit_once(") ")?.1.chars().next()?;
-    let wchan = fs::read_to_string(format!("/proc/self/task/{}/wchan", task.tid)).unwrap_or_default();
+    let wchan =
+        fs::read_to_string(format!("/proc/self/task/{}/wchan", task.tid)).unwrap_or_default();
     match wchan.as_str() {
         "" | "0" => Some(format!("thread state {state}")),
         wchan => Some(format!("thread state {state}, wchan {wchan}")),
@@ -20,7 +23,10 @@ pub(crate) fn thread_state(name: &str) -> Option<String> {
 /// Those of `names` that a thread of this process still carries.
 pub(crate) fn threads_named<'a>(names: impl Iterator<Item = &'a str>) -> Vec<String> {
     let tasks = tasks();
-    names.filter(|name| tasks.iter().any(|task| task.comm == clipped(name))).map(str::to_owned).collect()
+    names
+        .filter(|name| tasks.iter().any(|task| task.comm == clipped(name)))
+        .map(str::to_owned)
+        .collect()
 }
 
 struct Task {
@@ -29,10 +35,15 @@ struct Task {
 }
 
 fn tasks() -> Vec<Task> {
-    let Ok(entries) = fs::read_dir("/proc/self/task") else { return Vec::new() };
+    let Ok(entries) = fs::read_dir("/proc/self/task") else {
+        return Vec::new();
+    };
     let tasks = entries.flatten().filter_map(|entry| {
         let comm = fs::read_to_string(entry.path().join("comm")).ok()?;
-        Some(Task { tid: entry.file_name().into_string().ok()?, comm: comm.trim_end().to_owned() })
+        Some(Task {
+            tid: entry.file_name().into_string().ok()?,
+            comm: comm.trim_end().to_owned(),
+        })
     });
     tasks.collect()
 }
