@@ -73,7 +73,8 @@ impl App {
             link,
             whole: Whole::new(),
             next: Arc::new(AtomicU32::new(0)),
-            ..self.clone()
+            #[cfg(feature = "tokio")]
+            runtime: self.runtime.clone(),
         }
     }
 

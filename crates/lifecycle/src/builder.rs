@@ -230,7 +230,7 @@ impl Builder {
     ///
     /// fn main() -> ExitCode {
     ///     app("importer").run_sync(|app| {
-    ///         app.thread(Stage::WORKERS.part("tail"), |ctx| Ok(ctx.park()));
+    ///         app.thread(Stage::WORKERS.part("tail"), |ctx| { ctx.park(); Ok(()) });
     ///         Ok(())
     ///     })
     /// }
@@ -253,7 +253,7 @@ impl Builder {
     ///
     /// fn main() -> ExitCode {
     ///     app("orders").run(async |app| {
-    ///         app.spawn(Stage::WORKERS.part("sweeper"), async |ctx| Ok(ctx.stopping().await));
+    ///         app.spawn(Stage::WORKERS.part("sweeper"), async |ctx| { ctx.stopping().await; Ok(()) });
     ///         Ok(())
     ///     })
     /// }
@@ -303,7 +303,7 @@ impl Builder {
     /// # use aplomb_lifecycle::{Stage, app};
     /// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
     /// let life = app("orders").install()?;
-    /// life.app().spawn(Stage::WORKERS.part("sweeper"), async |ctx| Ok(ctx.stopping().await));
+    /// life.app().spawn(Stage::WORKERS.part("sweeper"), async |ctx| { ctx.stopping().await; Ok(()) });
     /// life.registered();
     /// let report = life.wait().await;
     /// std::process::exit(report.exit.into())

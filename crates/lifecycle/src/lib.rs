@@ -35,6 +35,7 @@ mod health;
 pub mod http;
 mod life;
 mod machine;
+mod nested;
 mod notice;
 mod part;
 mod plan;
@@ -62,13 +63,12 @@ pub use builder::{BeginError, Builder, ExitStyle};
 pub use cause::{Cause, CauseKind, Sender};
 pub use ctx::{Ctx, InFlight};
 pub use machine::{Again, Level, Outcome};
+pub use nested::Nested;
 pub use notice::{Held, Notice};
 pub use os::signals::SignalError;
 pub use part::{OnFailure, Part, PartId, Prerequisite};
 pub use report::{ComponentReport, Report, SCHEMA, StageReport};
 pub use resource::{NotStarted, Resource, TimedOut};
-#[cfg(feature = "tokio")]
-pub use runtime::Nested;
 pub use signal::{OnSignal, Signal, Uncatchable};
 pub use stage::{Stage, StageTimes};
 

@@ -55,11 +55,17 @@ impl StopPlan {
         self.total
     }
 
+    /// How long the lame duck lasts, even with nothing left to do.
+    pub(crate) fn lame_duck(&self) -> Duration {
+        self.lame_duck
+    }
+
     /// When stage `index`, begun at `start`, is cut.
     pub(crate) fn deadline(&self, index: usize, start: Duration) -> Duration {
         let (stage, times) = self.stages[index];
+        // Components of that stage have its time even where nobody waits for a balancer.
         let max = if stage == Stage::LAME_DUCK {
-            self.lame_duck
+            times.max.max(self.lame_duck)
         } else {
             times.max
         };
@@ -100,7 +106,7 @@ mod tests {
         let mut ends = Vec::new();
         for (index, need) in needs.iter().enumerate() {
             let need = if plan.stage(index) == Stage::LAME_DUCK {
-                None
+                need.map(|_| plan.lame_duck().as_millis().try_into().unwrap())
             } else {
                 *need
             };
@@ -113,7 +119,7 @@ mod tests {
 
     const NORMAL: [Option<u64>; 8] = [
         Some(5),
-        None,
+        Some(0),
         Some(50),
         Some(300),
         Some(20),

@@ -4,6 +4,7 @@
 //! the time of the slowest without a `join!` in sight, and a lazy one opens on first use.
 
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use crate::app::{App, BoxError, Handle};
 use crate::budget::IoBudget;
@@ -34,7 +35,7 @@ pub struct TimedOut {
     /// The resource's name.
     pub resource: String,
     /// The time it had.
-    pub within: std::time::Duration,
+    pub within: Duration,
 }
 
 pub(crate) type Slot<T> = Arc<Mutex<Option<T>>>;
@@ -83,6 +84,18 @@ impl<T: Clone> Resource<T> {
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .clone()
+    }
+
+    /// The time one operation may take now: the read budget, cut to what is left of a stop. For drivers that take a
+    /// timeout; futures have [`Resource::bounded`].
+    #[must_use]
+    pub fn time_left(&self) -> Duration {
+        let left = self
+            .cell
+            .seen()
+            .until
+            .map(|until| until.saturating_duration_since(Instant::now()));
+        left.map_or(self.budget.read, |left| left.min(self.budget.read))
     }
 
     fn want(&self) {

@@ -9,7 +9,7 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::task::Poll;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use tokio::runtime::Handle as Runtime;
 
@@ -17,9 +17,10 @@ use crate::app::{App, BoxError, Handle};
 use crate::budget::IoBudget;
 use crate::ctx::{Ctx, either};
 use crate::fault;
-use crate::life::{Driver, Message, Whole};
-use crate::machine::{Ending, Settings};
-use crate::part::{Part, PartId, Prerequisite};
+use crate::life::{Driver, Whole};
+use crate::machine::Ending;
+use crate::nested::Nested;
+use crate::part::Part;
 use crate::resource::{Resource, Slot, TimedOut, fill};
 
 const BEAT: Duration = Duration::from_secs(1);
@@ -148,8 +149,8 @@ impl App {
     /// # use aplomb_lifecycle::{App, Stage};
     /// # fn register(app: &App) {
     /// let ingest = app.nest(Stage::INTAKE.part("ingest"), |sub| async move {
-    ///     let offsets = sub.spawn(Stage::EGRESS.part("offset-commits"), async |ctx| Ok(ctx.stopping().await));
-    ///     sub.spawn(Stage::INTAKE.part("consumer").after(&offsets), async |ctx| Ok(ctx.stopping().await));
+    ///     let offsets = sub.spawn(Stage::EGRESS.part("offset-commits"), async |ctx| { ctx.stopping().await; Ok(()) });
+    ///     sub.spawn(Stage::INTAKE.part("consumer").after(&offsets), async |ctx| { ctx.stopping().await; Ok(()) });
     ///     Ok(())
     /// });
     /// ingest.restart();
@@ -163,22 +164,10 @@ impl App {
         F: FnMut(App) -> Fut + Send + 'static,
         Fut: Future<Output = Result<(), BoxError>> + Send + 'static,
     {
-        let mut part = part.announces();
-        part.restartable = true;
-        let open = move |app: App| {
+        self.declare_nested(part, move |app: App| {
             let future = setup(app.clone());
             app.set_up(move || future);
-        };
-        let settings = Settings {
-            ends_when_idle: false,
-            lame_duck: Duration::ZERO,
-            ..Settings::default()
-        };
-        let handle = self.declare(part, Driver::Nest(Box::new(open), Box::new(settings)));
-        Nested {
-            handle,
-            app: self.clone(),
-        }
+        })
     }
 
     /// Declares the code that registers everything else. It is a component itself: a stop during start drops it.
@@ -202,37 +191,6 @@ impl App {
     }
 }
 
-/// A registered nested application.
-#[derive(Debug, Clone)]
-pub struct Nested {
-    handle: Handle,
-    app: App,
-}
-
-impl Nested {
-    /// Stops it alone, stage by stage; the rest of the program goes on.
-    pub fn stop(&self) {
-        self.app.link.send(Message::Nested {
-            id: self.handle.part_id(),
-            again: false,
-        });
-    }
-
-    /// Stops it alone and starts it again.
-    pub fn restart(&self) {
-        self.app.link.send(Message::Nested {
-            id: self.handle.part_id(),
-            again: true,
-        });
-    }
-}
-
-impl Prerequisite for Nested {
-    fn part_id(&self) -> PartId {
-        self.handle.part_id()
-    }
-}
-
 impl<T: Clone> Resource<T> {
     /// Runs one operation within the resource's read budget, cut to what is left of a stop. Over it, the operation is
     /// dropped, which releases what it held; the error names the resource. Meanwhile it counts as in flight.
@@ -248,12 +206,7 @@ impl<T: Clone> Resource<T> {
             cell: Arc::clone(&self.cell),
             key,
         };
-        let left = self
-            .cell
-            .seen()
-            .until
-            .map(|until| until.saturating_duration_since(Instant::now()));
-        let within = left.map_or(self.budget.read, |left| left.min(self.budget.read));
+        let within = self.time_left();
         let resource = self.cell.name.clone();
         async move {
             let _landing = landing;

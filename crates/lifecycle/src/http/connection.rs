@@ -122,7 +122,8 @@ impl Watch {
         let times = self.standing.times();
         let after = |since: Instant, limit| since.max(begun) + limit;
         let cut = times.stalled.map(|since| after(since, self.limits.stall));
-        let busy = self.standing.under_way.load(Ordering::SeqCst) > 0;
+        // An answer the client does not take is still under way, though its body is all handed over.
+        let busy = times.stalled.is_some() || self.standing.under_way.load(Ordering::SeqCst) > 0;
         let head = times
             .head
             .filter(|_| !busy)

@@ -46,6 +46,8 @@ pub(crate) struct Stop {
     origin: Instant,
     index: usize,
     deadline: Instant,
+    /// The lame duck lasts until here, even when nothing is left to do.
+    duck_until: Option<Instant>,
     hurry_at: Option<Instant>,
     say_at: Instant,
     last_ask: Instant,
@@ -55,7 +57,8 @@ pub(crate) struct Stop {
 impl Stop {
     pub(super) fn wakes_at(&self) -> Instant {
         let hurry = self.hurry_at.unwrap_or(self.deadline);
-        self.deadline.min(hurry).min(self.say_at)
+        let duck = self.duck_until.unwrap_or(self.deadline);
+        self.deadline.min(hurry).min(self.say_at).min(duck)
     }
 
     pub(crate) fn stage(&self) -> Stage {
@@ -76,8 +79,10 @@ impl Stop {
             + self
                 .plan
                 .deadline(self.index, now.saturating_duration_since(self.origin));
+        let duck = (self.stage() == Stage::LAME_DUCK).then(|| self.plan.lame_duck());
+        self.duck_until = duck.map(|duck| self.deadline.min(now + duck));
         let fifth = self.deadline.saturating_duration_since(now) / 5;
-        self.hurry_at = (self.stage() != Stage::LAME_DUCK).then(|| self.deadline - fifth);
+        self.hurry_at = Some(self.deadline - fifth);
         self.say_at = now + SAY_AFTER;
         let (stage, deadline) = (self.stage(), self.deadline);
         self.stages.push(StageRun {
@@ -154,6 +159,7 @@ impl Machine {
             origin: now,
             index: 0,
             deadline: now,
+            duck_until: None,
             hurry_at: None,
             say_at: now,
             last_ask: now,
@@ -223,6 +229,7 @@ impl Machine {
         stop.origin = now;
         stop.index = 0;
         stop.deadline = now;
+        stop.duck_until = None;
     }
 
     fn forced_code(&self) -> u8 {
@@ -321,7 +328,8 @@ impl Machine {
                 .parts
                 .values()
                 .any(|entry| entry.part.stage == stage && !entry.gone());
-            let ducking = stage == Stage::LAME_DUCK && now < stop.deadline;
+            stop.duck_until = stop.duck_until.filter(|until| now < *until);
+            let ducking = stop.duck_until.is_some();
             if now < stop.deadline && (waiting || ducking) {
                 return self.say(now, out);
             }
@@ -517,7 +525,13 @@ impl Machine {
             return;
         }
         stop.say_at = now + SAY_EVERY;
-        if stop.stage() != Stage::LAME_DUCK {
+        let stage = stop.stage();
+        // A lame duck waits for the clock, not for anybody.
+        if self
+            .parts
+            .values()
+            .any(|entry| entry.part.stage == stage && !entry.gone())
+        {
             out.push(Action::StillWaiting);
         }
     }

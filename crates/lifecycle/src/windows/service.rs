@@ -70,7 +70,7 @@ pub(crate) fn hosted(name: &str, run: impl FnOnce() -> u8) -> u8 {
         .spawn(move || {
             if sys::dispatch(&name).is_err() {
                 // Started from a terminal: there is nobody to serve.
-                drop(begun.send(false));
+                begun.send(false).ok();
             }
         });
     if !has_begun.recv().unwrap_or(false) {
@@ -78,7 +78,7 @@ pub(crate) fn hosted(name: &str, run: impl FnOnce() -> u8) -> u8 {
     }
     UNDER_SCM.store(true, Ordering::SeqCst);
     let code = run();
-    drop(end.send(code));
+    end.send(code).ok();
     if let Ok(dispatcher) = dispatcher {
         // Returns once STOPPED was reported.
         drop(dispatcher.join());
@@ -92,7 +92,7 @@ pub(super) fn service_main() {
         return;
     };
     report(What::StartPending, Duration::from_secs(30), 0);
-    drop(talk.begun.send(true));
+    talk.begun.send(true).ok();
     let code = talk.ended.recv().unwrap_or(1);
     report(What::Stopped, Duration::ZERO, code);
 }
@@ -139,10 +139,13 @@ pub(super) fn controlled(control: Control) {
         control,
         Control::Stop | Control::Shutdown | Control::Preshutdown
     );
-    if stops && STOP_LATCHED.swap(true, Ordering::SeqCst) {
+    if stops && STOP_LATCHED.load(Ordering::SeqCst) {
         return;
     }
-    signals::post(control);
+    // Latched only when somebody heard it: before the handlers are in place a stop has to be asked for again.
+    if signals::post(control) && stops {
+        STOP_LATCHED.store(true, Ordering::SeqCst);
+    }
 }
 
 /// The life thread's voice towards the service control manager.
