@@ -37,7 +37,7 @@ pub(super) fn kill_mode(draft: &mut Draft, input: &Input<'_>) -> Result<(), Faul
 pub(super) fn finish(draft: &mut Draft) {
     let grace = draft.timeout_stop;
     let commands = std::mem::take(&mut draft.stop_commands);
-    let mut requests: Vec<Request> = commands.into_iter().map(Request::Command).collect();
+    let mut requests: Vec<Request> = commands.into_iter().map(Request::CommandOnly).collect();
     if draft.kill_mode != Whom::Nobody {
         requests.push(Request::Signal(draft.kill_signal));
     }
