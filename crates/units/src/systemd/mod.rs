@@ -30,12 +30,14 @@ mod stop;
 pub mod time_span;
 mod unit;
 mod words;
+mod write;
 
 #[cfg(test)]
 mod tests;
 
 pub use expand::expand;
 pub use keys::{Described, described};
+pub use write::{Written, write};
 
 use crate::diagnostic::Diagnostic;
 use crate::source::{Loaded, Options, Source};
