@@ -1,7 +1,7 @@
 //! `corpus`: the unit files of real Debian packages, read by us.
 //!
 //! The packages are downloaded when measuring, with Debian's own client, and kept outside the repository in
-//! `target/corpus`. What is read and counted is the business of the `survey` example of the units crate; here is only
+//! `target/corpus`. What is read and counted is the business of the `conformance` example of the units crate; here is only
 //! what it needs. Not part of `test`: it needs the network.
 
 use std::fs;
@@ -119,20 +119,21 @@ const PACKAGES: &[&str] = &[
 const ENOUGH: usize = 60;
 
 /// Downloads what is missing, extracts the units, and prints the survey.
-pub fn run() -> Result<(), String> {
+pub(crate) fn run() -> Result<(), String> {
     let units = fetched()?;
     super::cargo(&[
         "run",
         "--quiet",
         "--package=aplomb-units",
-        "--example=survey",
+        "--example=conformance",
         "--",
+        "corpus",
         &units.to_string_lossy(),
     ])
 }
 
 /// The directory with one directory per package, each with its `lib/systemd/system`.
-pub fn fetched() -> Result<PathBuf, String> {
+pub(crate) fn fetched() -> Result<PathBuf, String> {
     let root = PathBuf::from("target/corpus");
     let (packages, units) = (root.join("packages"), root.join("units"));
     fs::create_dir_all(&packages)
