@@ -89,7 +89,9 @@ impl Count {
             |found: &[Diagnostic]| found.iter().any(|one| one.severity == Severity::Refused);
         self.unchanged += usize::from(!refused(&strict));
         self.lenient += usize::from(!refused(&lenient));
-        let broken = lenient.into_iter().filter(|one| one.severity == Severity::Refused);
+        let broken = lenient
+            .into_iter()
+            .filter(|one| one.severity == Severity::Refused);
         self.broken.extend(broken.map(|one| one.to_string()));
         self.histogram(&strict);
     }
