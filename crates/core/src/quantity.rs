@@ -85,3 +85,7 @@ pub enum End {
     /// It is gone, and nobody could tell us how.
     Unknown,
 }
+
+/// A moment on the wall clock, in nanoseconds since 1970-01-01 UTC. It may jump; decisions never rest on it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct Wall(pub u64);
