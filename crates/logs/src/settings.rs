@@ -109,6 +109,11 @@ impl Settings {
         }
     }
 
+    /// A file's age matters.
+    pub(crate) fn rotates_by_time(&self) -> bool {
+        self.rotate.age.is_some() || self.rotate.at.is_some()
+    }
+
     /// The length a file must not grow past. A bound on all files bounds the current one too: half of it.
     pub(crate) fn size_limit(&self) -> Option<u64> {
         let half = self.keep_bytes.map(|bytes| (bytes / 2).max(4096));

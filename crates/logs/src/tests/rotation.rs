@@ -331,3 +331,31 @@ fn a_shed_stream_holds_no_file_and_goes_on_where_it_was() {
     assert_eq!(bench.all(), "one\ntwo\nthree\n");
     assert_eq!(bench.names().len(), 2);
 }
+
+#[test]
+fn a_name_already_taken_is_not_overwritten() {
+    let mut bench = Bench::new(&rotating_at(2));
+    bench.write("1\n2\n");
+    let taken = bench.path("web-20261122T152451.001Z.log");
+    fs::write(&taken, "other\n").unwrap();
+    bench.write("3\n");
+    assert_eq!(bench.all(), "1\nother\n2\n3\n");
+    bench.live(seconds(10));
+    bench.write("4\n");
+    assert_eq!(bench.all(), "1\nother\n2\n3\n4\n");
+    assert_eq!(fs::read_to_string(taken).unwrap(), "other\n");
+}
+
+#[test]
+fn aged_files_go_also_while_the_disk_is_full() {
+    let log = Log {
+        keep_age: Some(seconds(100)),
+        ..rotating_at(2)
+    };
+    let mut bench = Bench::new(&log);
+    bench.write("1\n2\n");
+    bench.faults.set().room = Some(0);
+    bench.write("3\n");
+    bench.live(seconds(110));
+    assert_eq!(bench.names(), ["web.log"]);
+}
