@@ -254,7 +254,7 @@ impl LogFile {
         self.looked = at.now.instant;
         if !handle.is_at(path) {
             self.handle = None;
-            // Another stream of ours rotating a file we share is no news.
+            // Another stream of ours rotating, or emptying, a file we share is no news.
             if !at.settings.shared {
                 at.desk.facts.push(Fact::Replaced { file });
             }
@@ -264,7 +264,9 @@ impl LogFile {
         if end.length < self.size {
             self.index = IndexWriter::default();
             let _ = at.desk.files.remove(&index::path_of(path));
-            at.desk.facts.push(Fact::Replaced { file });
+            if !at.settings.shared {
+                at.desk.facts.push(Fact::Replaced { file });
+            }
         }
         if end.length != self.size {
             self.size = end.length;

@@ -359,3 +359,39 @@ fn aged_files_go_also_while_the_disk_is_full() {
     bench.live(seconds(110));
     assert_eq!(bench.names(), ["web.log"]);
 }
+
+#[test]
+fn the_line_break_owed_to_a_last_line_counts() {
+    let mut bench = Bench::new(&rotating_at(10));
+    bench.write("12345");
+    bench.finish();
+    bench.write("678\n");
+    assert_eq!(bench.names().len(), 1);
+    bench.write("9");
+    bench.finish();
+    assert_eq!(bench.text("web.log"), "9");
+    bench.write("1234567\n");
+    assert_eq!(bench.text("web.log"), "9\n1234567\n");
+    let mut bench = Bench::new(&rotating_at(10));
+    bench.write("12345");
+    bench.finish();
+    bench.write("6789\n");
+    assert_eq!(bench.text("web.log"), "6789\n");
+}
+
+#[test]
+fn the_age_of_a_file_emptied_between_two_lives_begins_anew() {
+    let mut log = Log::default();
+    log.rotate.age = Some(seconds(3600));
+    let mut bench = Bench::new(&log);
+    bench.write("one\n");
+    bench.finish();
+    fs::write(bench.path("web.log"), "").unwrap();
+    for later in [3000, 3600] {
+        bench = Bench::at(bench.dir, &log);
+        bench.pass(seconds(later));
+        bench.write("more\n");
+        bench.finish();
+    }
+    assert!(rotations(&bench.facts()).is_empty());
+}
