@@ -30,6 +30,8 @@ pub(crate) struct Edges {
     pub conflicts: Vec<InstanceId>,
     pub on_failure: Vec<InstanceId>,
     pub on_success: Vec<InstanceId>,
+    /// Those that look at us before they start or stop.
+    pub watchers: Vec<InstanceId>,
     /// A name we cannot be without and that nobody has.
     pub missing: Option<Rc<str>>,
 }
@@ -117,6 +119,8 @@ impl Linker<'_, '_> {
             {
                 self.write(self.id, ours, *peer);
                 self.write(*peer, theirs, self.id);
+                self.write(self.id, Some(Watchers), *peer);
+                self.write(*peer, Some(Watchers), self.id);
             }
         }
         let needed = depends
@@ -153,6 +157,7 @@ enum List {
     Conflicts,
     OnFailure,
     OnSuccess,
+    Watchers,
 }
 
 impl Edges {
@@ -168,6 +173,7 @@ impl Edges {
             List::Conflicts => &mut self.conflicts,
             List::OnFailure => &mut self.on_failure,
             List::OnSuccess => &mut self.on_success,
+            List::Watchers => &mut self.watchers,
         }
     }
 
@@ -176,7 +182,7 @@ impl Edges {
         use List::*;
         for list in [
             After, Before, Requires, Wants, Requisite, Followers, Bound, Conflicts, OnFailure,
-            OnSuccess,
+            OnSuccess, Watchers,
         ] {
             let list = self.list(list);
             list.sort_unstable();
