@@ -1052,6 +1052,7 @@ impl Node {
                 Stage::Proving { delay: Some(_) } => return None,
                 Stage::Proving { delay: None }
                 | Stage::Checking
+                | Stage::Between
                 | Stage::Command(_)
                 | Stage::FindingMain => Next::StartTimeout,
             },

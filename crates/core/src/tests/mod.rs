@@ -5,5 +5,6 @@ mod engine;
 mod laws;
 mod sim;
 
+mod ending;
 mod life;
 mod order;
