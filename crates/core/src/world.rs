@@ -315,8 +315,9 @@ impl World {
             }
             Wish::Forget => {
                 self.change(id, now, actions, |instance, _, cx| {
-                    instance.forget();
-                    cx.because = Some(Because::Asked);
+                    if instance.forget() {
+                        cx.because = Some(Because::Asked);
+                    }
                 });
             }
         }
@@ -340,7 +341,7 @@ impl World {
             let Some(node) = self.nodes.get_mut(&id) else {
                 continue;
             };
-            if node.newest_spec().start_mode == StartMode::Disabled {
+            if node.is_disabled() {
                 actions.push(refused(id, Wish::Start, "it is disabled"));
                 continue;
             }
@@ -468,6 +469,10 @@ impl World {
         if self.nodes.get(&id).is_none_or(Node::is_down) {
             return self.want_start(id, because, now, actions);
         }
+        if self.nodes.get(&id).is_some_and(Node::is_disabled) {
+            return actions.push(refused(id, Wish::Restart, "it is disabled"));
+        }
+        let mut pulled = Vec::new();
         let by_operator = because == Because::Asked;
         let mut todo = alloc::vec![(id, because)];
         let mut seen = BTreeSet::from([id]);
@@ -478,12 +483,20 @@ impl World {
             if node.is_down() {
                 continue;
             }
-            node.wanted = Wanted::Up;
+            let disabled = node.is_disabled();
+            node.wanted = if disabled { Wanted::Down } else { Wanted::Up };
             node.asked = because;
             if by_operator {
                 node.instance.forget_counts();
             }
-            self.set_job(id, Some(Job::Restart));
+            let job = if disabled {
+                Job::Stop(How::Plan)
+            } else {
+                let needs = node.edges.requires.iter().chain(&node.edges.wants);
+                pulled.extend(needs.map(|peer| (*peer, node.name.clone())));
+                Job::Restart
+            };
+            self.set_job(id, Some(job));
             let Some(node) = self.nodes.get(&id) else {
                 continue;
             };
@@ -495,6 +508,16 @@ impl World {
                     .filter(|id| seen.insert(*id))
                     .map(|id| (id, because.clone())),
             );
+        }
+        // A new start needs what every start needs.
+        for (peer, name) in pulled {
+            if self
+                .nodes
+                .get(&peer)
+                .is_some_and(|node| node.is_down() && node.job.is_none())
+            {
+                self.want_start(peer, Because::Needed(name), now, actions);
+            }
         }
     }
 
@@ -579,7 +602,10 @@ impl World {
         }
         match self.gate(id, node) {
             Gate::Open => self.begin_start(id, now, actions),
-            Gate::Wait(on) => self.tell_waits(id, &on, now, actions),
+            Gate::Wait(on) => {
+                self.tell_waits(id, &on, now, actions);
+                self.stop_conflicts(id, now, actions);
+            }
             Gate::Rest(other) => {
                 self.patient.insert(id);
                 self.tell_waits(id, &[other], now, actions);
@@ -590,6 +616,22 @@ impl World {
                     instance.fail(because, cx)
                 });
             }
+        }
+    }
+
+    /// Those in conflict with a start go down for it, also where nobody knew of the conflict when it was wished.
+    fn stop_conflicts(&mut self, id: InstanceId, now: Instant, actions: &mut Vec<Action>) {
+        let Some(node) = self.nodes.get(&id) else {
+            return;
+        };
+        let because = Because::Conflicts(node.name.clone());
+        let peers = node.edges.conflicts.iter().copied();
+        let stays = |peer: &InstanceId| {
+            let peer = self.nodes.get(peer);
+            peer.is_some_and(|peer| !peer.is_down() && !peer.is_going_down())
+        };
+        for peer in peers.filter(stays).collect::<Vec<_>>() {
+            self.want_stop(peer, How::Plan, because.clone(), now, actions);
         }
     }
 
@@ -664,6 +706,9 @@ impl World {
     fn gate(&self, id: InstanceId, node: &Node) -> Gate {
         if let Some(name) = &node.edges.missing {
             return Gate::Refuse(Because::DependencyFailed(name.clone()));
+        }
+        if let Some(names) = &node.edges.cycle {
+            return Gate::Refuse(Because::OrderCycle(names.clone()));
         }
         let peer = |id: &InstanceId| self.nodes.get(id);
         let edges = &node.edges;
@@ -827,12 +872,9 @@ impl World {
         let by_itself = node.wanted == Wanted::Up && node.job.is_none();
         match state {
             StateKind::Failed => {
-                self.stop_all(
-                    &edges.bound,
-                    &Because::DependencyFailed(name.clone()),
-                    now,
-                    actions,
-                );
+                // Those that have not begun learn it at their gate.
+                let because = Because::DependencyFailed(name.clone());
+                self.stop_standing(&edges.bound, &because, now, actions);
                 if self.shutdown == Shutdown::No {
                     for other in edges.on_failure {
                         self.want_start(other, Because::Needed(name.clone()), now, actions);
@@ -840,25 +882,21 @@ impl World {
                 }
             }
             StateKind::Done => {
-                self.stop_all(
-                    &edges.bound,
-                    &Because::DependencyStopped(name.clone()),
-                    now,
-                    actions,
-                );
+                let because = Because::DependencyStopped(name.clone());
+                self.stop_standing(&edges.bound, &because, now, actions);
                 if self.shutdown == Shutdown::No {
                     for other in edges.on_success {
                         self.want_start(other, Because::Needed(name.clone()), now, actions);
                     }
                 }
             }
+            StateKind::Skipped => {
+                let because = Because::DependencyStopped(name);
+                self.stop_standing(&edges.bound, &because, now, actions);
+            }
             StateKind::Backoff | StateKind::Stopped if by_itself => {
-                self.stop_all(
-                    &edges.bound,
-                    &Because::DependencyStopped(name),
-                    now,
-                    actions,
-                );
+                let because = Because::DependencyStopped(name);
+                self.stop_standing(&edges.bound, &because, now, actions);
             }
             StateKind::Backoff
             | StateKind::Stopped
@@ -869,7 +907,7 @@ impl World {
         }
     }
 
-    fn stop_all(
+    fn stop_standing(
         &mut self,
         ids: &[InstanceId],
         because: &Because,
@@ -877,7 +915,9 @@ impl World {
         actions: &mut Vec<Action>,
     ) {
         for id in ids {
-            self.want_stop(*id, How::Plan, because.clone(), now, actions);
+            if self.nodes.get(id).is_some_and(|node| !node.is_down()) {
+                self.want_stop(*id, How::Plan, because.clone(), now, actions);
+            }
         }
     }
 }
@@ -887,6 +927,7 @@ impl World {
 enum StateKind {
     Stopped,
     Done,
+    Skipped,
     Failed,
     Backoff,
     Starting,
@@ -905,9 +946,11 @@ impl StateKind {
     fn is_standing(self) -> bool {
         match self {
             StateKind::Backoff | StateKind::Starting | StateKind::Up | StateKind::Stopping => true,
-            StateKind::Stopped | StateKind::Done | StateKind::Failed | StateKind::Unkillable => {
-                false
-            }
+            StateKind::Stopped
+            | StateKind::Done
+            | StateKind::Skipped
+            | StateKind::Failed
+            | StateKind::Unkillable => false,
         }
     }
 }
@@ -944,10 +987,15 @@ impl Node {
         self.next_spec.as_ref().unwrap_or(&self.spec)
     }
 
+    fn is_disabled(&self) -> bool {
+        self.newest_spec().start_mode == StartMode::Disabled
+    }
+
     fn kind_of_state(&self) -> StateKind {
         match &self.instance.state {
             State::Down(Down::Stopped) => StateKind::Stopped,
             State::Down(Down::Done) => StateKind::Done,
+            State::Down(Down::Skipped) => StateKind::Skipped,
             State::Down(Down::Failed) => StateKind::Failed,
             State::Backoff { .. } => StateKind::Backoff,
             State::Starting(_) => StateKind::Starting,
@@ -1013,7 +1061,8 @@ impl Node {
     }
 
     fn has_arrived(&self) -> bool {
-        matches!(self.kind_of_state(), StateKind::Up | StateKind::Done)
+        let kind = self.kind_of_state();
+        matches!(kind, StateKind::Up | StateKind::Done | StateKind::Skipped)
     }
 
     /// Not there, and not on its way.
@@ -1028,7 +1077,9 @@ impl Node {
             StateKind::Starting | StateKind::Stopping => true,
             StateKind::Backoff => required,
             StateKind::Up => matches!(self.job, Some(Job::Stop(_) | Job::Restart)),
-            StateKind::Stopped | StateKind::Done | StateKind::Failed => self.job.is_some(),
+            StateKind::Stopped | StateKind::Done | StateKind::Skipped | StateKind::Failed => {
+                self.job.is_some()
+            }
             StateKind::Unkillable => false,
         }
     }

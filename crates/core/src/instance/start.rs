@@ -5,7 +5,7 @@ use alloc::format;
 use super::{Cx, Instance, Main, Run, State, place, task_name};
 use crate::because::Because;
 use crate::event::{Checked, Do, Fact, How, Notify, RunEvent, Task};
-use crate::quantity::{End, ExitCode, Instant, RunId};
+use crate::quantity::{Duration, End, ExitCode, Instant, RunId};
 use crate::restart::{Outcome, outcome_of};
 use crate::spec::{Hook, Kind, Moment, Ready, Spec};
 
@@ -18,6 +18,8 @@ pub(crate) struct Starting {
     pub until: Option<Instant>,
     /// When patience with the command under way ends, where it has a time of its own.
     pub command_until: Option<Instant>,
+    /// How often a sign of life will be owed once it is up.
+    pub watchdog: Option<Duration>,
 }
 
 /// What the start waits for.
@@ -69,6 +71,7 @@ impl Instance {
             stage: Stage::Checking,
             until,
             command_until: None,
+            watchdog: spec.watchdog,
         });
         cx.because = Some(because);
         if spec.conditions.is_empty() {
@@ -424,11 +427,8 @@ impl Instance {
             Notify::ExtendTimeout(by) => {
                 starting.until = starting.until.map(|until| until.max(cx.now + by));
             }
-            Notify::Stopping
-            | Notify::Reloading
-            | Notify::Watchdog
-            | Notify::WatchdogTrigger
-            | Notify::WatchdogInterval(_) => {}
+            Notify::WatchdogInterval(interval) => starting.watchdog = Some(interval),
+            Notify::Stopping | Notify::Reloading | Notify::Watchdog | Notify::WatchdogTrigger => {}
         }
     }
 
@@ -487,10 +487,10 @@ impl Instance {
         let State::Starting(starting) = &mut self.state else {
             return;
         };
-        let run = starting.run;
+        let (run, watchdog) = (starting.run, starting.watchdog);
         cx.tell(Some(run.id), Fact::Ready);
         cx.tell(Some(run.id), Fact::Moment(Moment::Ready));
-        self.come_up(spec, run, cx);
+        self.come_up(spec, run, watchdog, cx);
         let over = match run.main {
             _ if spec.exit.remain_after_exit => None,
             // Whatever it ended with counted as success, or it had not come here.

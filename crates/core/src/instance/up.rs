@@ -66,12 +66,18 @@ fn owed(interval: Duration, now: Instant) -> Option<(Duration, Instant)> {
 
 impl Instance {
     /// The start is done.
-    pub(super) fn come_up(&mut self, spec: &Spec, run: Run, cx: &mut Cx<'_>) {
+    pub(super) fn come_up(
+        &mut self,
+        spec: &Spec,
+        run: Run,
+        watchdog: Option<Duration>,
+        cx: &mut Cx<'_>,
+    ) {
         self.state = State::Up(Up {
             run,
             since: cx.now,
             mode: Mode::Serving,
-            watchdog: spec.watchdog.and_then(|interval| owed(interval, cx.now)),
+            watchdog: watchdog.and_then(|interval| owed(interval, cx.now)),
             max_until: spec.max_run_time.map(|span| cx.now + span),
             failures: 0,
         });
