@@ -237,6 +237,20 @@ impl World {
         self.timers.first().map(|(at, _)| *at)
     }
 
+    /// One instance from the inside: itself, its job, and how long it is patient.
+    #[cfg(test)]
+    pub(crate) fn inside(
+        &self,
+        id: InstanceId,
+    ) -> Option<(
+        &Instance,
+        Option<impl core::hash::Hash + use<>>,
+        Option<Instant>,
+    )> {
+        let node = self.nodes.get(&id)?;
+        Some((&node.instance, node.job, node.idle_until))
+    }
+
     /// The timer of one instance.
     #[cfg(test)]
     pub(crate) fn timer_of(&self, id: InstanceId) -> Option<Instant> {

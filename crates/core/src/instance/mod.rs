@@ -64,7 +64,7 @@ pub(crate) struct Instance {
     pub state: State,
     /// Restarts since the last start that was asked for, or since it was last healthy for long.
     pub restarts: u32,
-    starts: Starts,
+    pub starts: Starts,
 }
 
 /// Where it stands, and what it waits for there.

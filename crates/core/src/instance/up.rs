@@ -264,6 +264,7 @@ impl Instance {
             }
             Err(because) => {
                 up.mode = Mode::Serving;
+                up.watchdog = up.watchdog.and_then(|(interval, _)| owed(interval, cx.now));
                 cx.tell(
                     Some(run),
                     Fact::CommandFailed {
