@@ -7,8 +7,9 @@
 mod args;
 mod client;
 mod failure;
+mod follow;
 mod host;
-mod nearest;
+mod moment;
 mod paint;
 mod progress;
 mod stack;

@@ -4,16 +4,22 @@
 //! services write is followed by `follow`; what is drawn is `watch`'s.
 
 use std::collections::BTreeMap;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
+use aplomb_logs::Wall;
+use aplomb_logs::read::From;
 use aplomb_protocol::{Answer, Ask, Event, EventKind, Outcome, ServiceStatus, State, StopHow};
 
-use crate::client::{Client, Heard};
+use crate::client::{Client, Heard, unexpected};
 use crate::failure::{Exit, Failure};
+use crate::follow::{self, Follow, Look, Naming};
 use crate::progress::Aim;
 use crate::ui::{Form, Ui};
 use crate::watch::{self, Telling, Watch};
 use crate::words;
+
+/// How often the logs are looked at.
+const LOOK: Duration = Duration::from_millis(50);
 
 /// Who started the engine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,6 +60,10 @@ pub(crate) struct Stack {
     names: Vec<String>,
     standing: BTreeMap<String, Standing>,
     watch: Watch,
+    /// Their logs, once it is known where they lie.
+    follow: Option<Follow>,
+    /// When the start began: older lines of the logs are another story.
+    since: Wall,
     phase: Phase,
     /// The question whether anything is still to come, while it is open.
     settled: Option<u64>,
@@ -74,6 +84,7 @@ impl Stack {
         belongs: Belongs,
         loaded: Vec<String>,
         starting: Vec<String>,
+        since: Wall,
     ) -> Stack {
         let names = if starting.is_empty() {
             loaded
@@ -86,6 +97,8 @@ impl Stack {
             names,
             standing: BTreeMap::new(),
             watch: Watch::new(Aim::Up, Telling::Lines),
+            follow: None,
+            since,
             phase: Phase::Running,
             settled: None,
             begun: Instant::now(),
@@ -118,10 +131,13 @@ impl Stack {
 
     /// Carries the stack to its end: start, logs, stop.
     pub(crate) fn carry(mut self, ui: &mut Ui) -> Result<Exit, Failure> {
+        if ui.form == Form::People {
+            self.open_logs(ui)?;
+        }
         let id = self.ask_for_all()?;
         self.phase = Phase::Starting { id };
         loop {
-            let until = self.draw(ui);
+            let until = self.look(ui)?;
             let heard = self.client.hear(until);
             let turn = match heard {
                 Ok(heard) => self.on(heard, ui)?,
@@ -131,6 +147,7 @@ impl Stack {
             };
             if turn == Turn::Over {
                 self.watch.finish(ui);
+                self.print_logs(ui)?;
                 return self.verdict();
             }
         }
@@ -142,10 +159,47 @@ impl Stack {
         self.client.send(Ask::Start { names })
     }
 
-    fn draw(&mut self, ui: &mut Ui) -> Option<Instant> {
-        match self.phase {
+    fn open_logs(&mut self, ui: &mut Ui) -> Result<(), Failure> {
+        let ask = Ask::Status {
+            names: self.names.clone(),
+            detail: false,
+        };
+        let Answer::Status { services } = self.client.ask(ask)? else {
+            return Err(unexpected("status"));
+        };
+        let sources = follow::sources(&services);
+        let look = Look {
+            form: ui.form,
+            paint: ui.paint,
+            terminal: ui.is_watched(),
+            naming: Naming::Named(self.names.clone()),
+            times: None,
+        };
+        self.follow = Some(Follow::open(
+            sources,
+            From::Since(self.since),
+            None,
+            look,
+            ui,
+        ));
+        Ok(())
+    }
+
+    /// Prints what was written and draws what is under way; returns when to do so again.
+    fn look(&mut self, ui: &mut Ui) -> Result<Option<Instant>, Failure> {
+        self.print_logs(ui)?;
+        let drawn = match self.phase {
             Phase::Starting { .. } | Phase::Stopping { .. } => self.watch.draw(ui),
             Phase::Running => None,
+        };
+        let looked = self.follow.as_ref().map(|_| Instant::now() + LOOK);
+        Ok([drawn, looked].into_iter().flatten().min())
+    }
+
+    fn print_logs(&mut self, ui: &mut Ui) -> Result<(), Failure> {
+        match &mut self.follow {
+            Some(follow) => follow.print_new(ui),
+            None => Ok(()),
         }
     }
 

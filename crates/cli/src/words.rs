@@ -79,6 +79,11 @@ pub(crate) fn moment(moment: WallNanos, zone: &TimeZone) -> String {
     format_in(moment, zone, "%Y-%m-%d %H:%M:%S")
 }
 
+/// The same with milliseconds.
+pub(crate) fn moment_exactly(moment: WallNanos, zone: &TimeZone) -> String {
+    format_in(moment, zone, "%Y-%m-%d %H:%M:%S%.3f")
+}
+
 /// The time of day with milliseconds: `14:03:22.517`.
 pub(crate) fn time_of_day(moment: WallNanos, zone: &TimeZone) -> String {
     format_in(moment, zone, "%H:%M:%S%.3f")

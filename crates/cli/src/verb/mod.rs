@@ -4,6 +4,7 @@ mod r#continue;
 mod down;
 mod events;
 mod list;
+mod logs;
 mod pause;
 mod processes;
 mod reload;
@@ -18,6 +19,7 @@ mod stop;
 mod up;
 
 use aplomb_protocol::{Answer, Ask, Outcome, ServiceStatus};
+use aplomb_units::words::nearest;
 use clap::Subcommand;
 
 use crate::args::EngineArgs;
@@ -25,7 +27,6 @@ use crate::client::{Client, unexpected};
 use crate::failure::{Exit, Failure};
 use crate::host::endpoint::Endpoint;
 use crate::host::{detach, foreground};
-use crate::nearest::nearest;
 use crate::progress::Aim;
 use crate::ui::Ui;
 use crate::watch;
@@ -45,6 +46,7 @@ pub(crate) enum Verb {
     ResetFailed(reset_failed::ResetFailed),
     Status(status::Status),
     List(list::List),
+    Logs(logs::Logs),
     Events(events::Events),
     Processes(processes::Processes),
     Rotate(rotate::Rotate),
@@ -70,6 +72,7 @@ impl Verb {
             Verb::ResetFailed(verb) => verb.run(context)?,
             Verb::Status(verb) => verb.run(context)?,
             Verb::List(verb) => verb.run(context)?,
+            Verb::Logs(verb) => verb.run(context)?,
             Verb::Events(verb) => verb.run(context)?,
             Verb::Processes(verb) => verb.run(context)?,
             Verb::Rotate(verb) => verb.run(context)?,
@@ -164,7 +167,7 @@ fn with_nearest(client: &mut Client, failure: Failure, names: &[String]) -> Fail
     let meant = names
         .iter()
         .filter(|name| !known.contains(&name.as_str()))
-        .find_map(|name| nearest(name, &known));
+        .find_map(|name| nearest(name, known.iter().copied()));
     match meant {
         Some(meant) => failure.action(format!("did you mean `{meant}`?")),
         None => failure.action("`aplomb list` names those there are"),

@@ -5,8 +5,10 @@
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
+use aplomb_logs::Wall;
 use aplomb_protocol::{Answer, Ask, LoadFile, StopHow};
 use clap::Args;
+use jiff::Timestamp;
 
 use super::Context;
 use crate::client::{Client, unexpected};
@@ -62,6 +64,7 @@ impl Up {
         if !self.detach && belongs == Belongs::Us {
             client.ask(Ask::Lifeline)?;
         }
+        let since = Wall::from_micros(Timestamp::now().as_microsecond());
         let loaded = self.load(&mut client, files);
         let loaded = match loaded {
             Ok(loaded) => loaded,
@@ -77,7 +80,7 @@ impl Up {
         for remark in &loaded.remarks {
             context.ui.note(remark);
         }
-        let stack = Stack::new(client, belongs, loaded.services, loaded.starting);
+        let stack = Stack::new(client, belongs, loaded.services, loaded.starting, since);
         if self.detach {
             return stack.bring_up(&mut context.ui);
         }
