@@ -10,7 +10,7 @@ use alloc::vec::Vec;
 use crate::because::Because;
 use crate::event::{Action, Event, Fact, How, InstanceId, RunEvent, Shown, Wish};
 use crate::graph::{self, Edges};
-use crate::instance::{Cx, Down, Instance, Mode, Stage, State, StopPhase};
+use crate::instance::{Cx, Down, Instance, Mode, Overruled, Stage, State, StopPhase};
 use crate::quantity::{Duration, Instant, RunId};
 use crate::restart::Outcome;
 use crate::spec::{Kind, Spec, StartMode};
@@ -230,6 +230,12 @@ impl World {
         self.timers.first().map(|(at, _)| *at)
     }
 
+    /// The timer of one instance.
+    #[cfg(test)]
+    pub(crate) fn timer_of(&self, id: InstanceId) -> Option<Instant> {
+        self.nodes.get(&id).and_then(|node| node.wakes)
+    }
+
     /// Something happened.
     pub fn on(&mut self, event: Event, now: Instant, actions: &mut Vec<Action>) {
         match event {
@@ -250,12 +256,13 @@ impl World {
     }
 
     fn on_time(&mut self, now: Instant, actions: &mut Vec<Action>) {
-        while let Some((at, id)) = self.timers.first().copied() {
-            if at > now {
-                break;
-            }
-            // Out first, so that a deadline that stays in force cannot hold the loop.
+        // All that is due first, so that a deadline set anew for this very moment waits for its own turn.
+        let mut due = Vec::new();
+        while let Some((at, id)) = self.timers.first().copied().filter(|(at, _)| *at <= now) {
             self.timers.remove(&(at, id));
+            due.push(id);
+        }
+        for id in due {
             if let Some(node) = self.nodes.get_mut(&id) {
                 node.wakes = None;
                 node.idle_until = node.idle_until.filter(|until| *until > now);
@@ -579,13 +586,9 @@ impl World {
                 return self.tell_state(id, Some(Because::WaitsFor(names.into())), now, actions);
             }
         }
-        let restarting = node.job == Some(Job::Restart);
         let because = node.asked.clone();
         self.change(id, now, actions, |instance, spec, cx| {
             instance.end_run(spec, Outcome::Wanted, because, how, cx);
-            if restarting {
-                instance.mark_restarting();
-            }
         });
         self.dirty.insert(id);
     }
@@ -688,6 +691,11 @@ impl World {
             now,
             id,
             chance,
+            overruled: match node.job {
+                Some(Job::Stop(_)) => Some(Overruled::ByStop),
+                Some(Job::Restart) => Some(Overruled::ByRestart),
+                None | Some(Job::Start) => None,
+            },
             actions,
             because: None,
         };
@@ -747,10 +755,7 @@ impl World {
                 fact,
             });
         }
-        let wakes = [node.instance.wakes_at(), node.idle_until]
-            .into_iter()
-            .flatten()
-            .min();
+        let wakes = node.wakes_at();
         if wakes != node.wakes {
             if let Some(at) = node.wakes {
                 self.timers.remove(&(at, id));
@@ -941,6 +946,13 @@ impl Node {
 
     fn is_stopping(&self) -> bool {
         matches!(self.instance.state, State::Stopping(_))
+    }
+
+    /// A delay that is over wakes nobody: its job has begun, and waits for others.
+    fn wakes_at(&self) -> Option<Instant> {
+        let overtaken = self.job.is_some() && matches!(self.instance.state, State::Backoff { .. });
+        let own = self.instance.wakes_at().filter(|_| !overtaken);
+        [own, self.idle_until].into_iter().flatten().min()
     }
 
     /// Takes the wish to be up; `false` where there is nothing to do for it.

@@ -58,6 +58,20 @@ pub enum Dialect {
     Systemd,
 }
 
+impl Dialect {
+    /// The dialect of a file of this name.
+    pub fn of(path: &str) -> Dialect {
+        let toml = path
+            .rsplit_once('.')
+            .is_some_and(|(_, ending)| ending.eq_ignore_ascii_case("toml"));
+        if toml {
+            Dialect::Toml
+        } else {
+            Dialect::Systemd
+        }
+    }
+}
+
 /// How strictly units are read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Options {
@@ -95,10 +109,16 @@ impl Places {
 
     /// Where `value` was said for `field`; the unit's own place if nobody noted it.
     pub fn of(&self, field: Field, value: &str) -> &Place {
-        self.said
+        self.said(field, value).unwrap_or(&self.unit)
+    }
+
+    /// Where `value` was said for `field`, if anybody noted it.
+    pub fn said(&self, field: Field, value: &str) -> Option<&Place> {
+        let (.., place) = self
+            .said
             .iter()
-            .find(|(said, text, _)| *said == field && text == value)
-            .map_or(&self.unit, |(.., place)| place)
+            .find(|(said, text, _)| *said == field && text == value)?;
+        Some(place)
     }
 }
 

@@ -26,9 +26,18 @@ pub(crate) struct Cx<'a> {
     pub id: InstanceId,
     /// A number nobody can foresee, for jitter.
     pub chance: u64,
+    /// What is wanted of it already, whatever its restart policy says.
+    pub overruled: Option<Overruled>,
     pub actions: &'a mut alloc::vec::Vec<Action>,
     /// Why the instance now stands where it does, where that has changed.
     pub because: Option<Because>,
+}
+
+/// A wish on its way that has the last word on what follows the run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Overruled {
+    ByStop,
+    ByRestart,
 }
 
 impl Cx<'_> {
@@ -269,6 +278,11 @@ impl Instance {
                     code,
                     instance: cx.id,
                 });
+            }
+            // A stop that is wanted already forbids it, a restart needs no delay (systemd.service(5), `Restart=`).
+            Next::Restart if cx.overruled.is_some() => {
+                self.state = State::Down(Down::Stopped);
+                cx.because = Some(cause);
             }
             Next::Restart => {
                 self.restarts = self.restarts.saturating_add(1);

@@ -6,7 +6,7 @@
 use alloc::string::ToString;
 
 use super::start::hook_from;
-use super::{Cx, Instance, Main, Mode, Over, Run, State, place, task_name};
+use super::{Cx, Instance, Main, Mode, Over, Overruled, Run, State, place, task_name};
 use crate::because::Because;
 use crate::event::{Do, Fact, How, Notify, RunEvent, Target, Task};
 use crate::quantity::{Duration, End, ExitCode, Instant};
@@ -92,7 +92,7 @@ impl Instance {
             outcome,
             cause,
             up_since,
-            restarting: false,
+            restarting: cx.overruled == Some(Overruled::ByRestart),
         });
         self.first_phase(spec, how, cx);
     }
@@ -185,13 +185,6 @@ impl Instance {
                     self.kill(spec, cx);
                 }
             }
-        }
-    }
-
-    /// A restart was asked for: the first signal may be another one.
-    pub(crate) fn mark_restarting(&mut self) {
-        if let State::Stopping(stopping) = &mut self.state {
-            stopping.restarting = true;
         }
     }
 

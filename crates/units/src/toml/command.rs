@@ -4,7 +4,7 @@
 use aplomb_core::spec::{Command, Expansion, Privilege};
 
 use super::form::{Blank, Form, word_form};
-use super::key::{At, Key, Section, at, read_keys, write_changed};
+use super::key::{At, Key, Section, at, read_keys, section_shape, write_changed};
 use super::reader::{Node, Reader, array_of, table_of, text_of};
 use super::shape::Shape;
 use super::value::Value;
@@ -110,8 +110,9 @@ pub(super) fn split_fault(
 }
 
 /// Makes a program with a slash absolute, seen from the file; a bare name is left to the search path.
-fn place_program(program: &mut String, node: &Node<'_>, reader: &mut Reader<'_>) {
+pub(super) fn place_program(program: &mut String, node: &Node<'_>, reader: &mut Reader<'_>) {
     if program.contains(['/', '\\']) && !is_absolute(program) {
+        reader.relative.push((program.clone(), node.span()));
         *program = resolve(&reader.source.directory, program);
     }
     reader.say(Field::Program, program.clone(), node.span());
@@ -190,10 +191,7 @@ impl From<&Command> for CommandTable {
 
 impl Form for Command {
     fn shape() -> Shape {
-        Shape::AnyOf(vec![
-            Words::shape(),
-            Shape::Table(super::key::facts::<CommandTable>()),
-        ])
+        Shape::AnyOf(vec![Words::shape(), section_shape::<CommandTable>()])
     }
 
     fn read(&mut self, node: &Node<'_>, reader: &mut Reader<'_>) {

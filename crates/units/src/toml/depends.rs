@@ -4,7 +4,7 @@ use aplomb_core::spec::{Condition, ConditionKind, Depends, Moment};
 
 use super::form::{Blank, Form, TextForm, Word, word_form};
 use super::hooks::Hooks;
-use super::key::Slot;
+use super::key::{Extent, Slot};
 use super::reader::{Node, Reader, array_of, table_of, text_of};
 use super::service::Service;
 use super::shape::Shape;
@@ -63,7 +63,7 @@ impl Slot<Service> for Names {
         *(self.get_mut)(&mut service.spec.depends) = read_names(self.field, node, reader);
     }
 
-    fn write(&self, service: &Service) -> Value {
+    fn write(&self, service: &Service, _extent: Extent) -> Value {
         (self.get)(&service.spec.depends).write()
     }
 }
@@ -96,7 +96,7 @@ impl Slot<Service> for OnFailure {
         }
     }
 
-    fn write(&self, service: &Service) -> Value {
+    fn write(&self, service: &Service, _extent: Extent) -> Value {
         service.spec.depends.on_failure.write()
     }
 }

@@ -4,9 +4,9 @@ use aplomb_core::Duration;
 use aplomb_core::spec::{Command, Hook, Moment};
 
 use super::form::Form;
-use super::key::{At, Key, Section, at, facts, read_keys, write_changed};
+use super::key::{At, Key, Section, at, read_keys, section_shape, write_changed};
 use super::reader::{Node, Reader, array_of, table_of, text_of};
-use super::shape::{Fact, Shape};
+use super::shape::{Fact, Shape, Table};
 use super::value::Value;
 use crate::words::nearest;
 
@@ -91,7 +91,7 @@ fn write_hook(hook: &Hook) -> Value {
 
 impl Form for Hooks {
     fn shape() -> Shape {
-        let one = Shape::AnyOf(vec![Command::shape(), Shape::Table(facts::<HookTable>())]);
+        let one = Shape::AnyOf(vec![Command::shape(), section_shape::<HookTable>()]);
         let value = Shape::AnyOf(vec![one.clone(), Shape::list(one)]);
         let moments = Moment::ALL.iter().map(|(moment, name)| Fact {
             name,
@@ -99,7 +99,10 @@ impl Form for Hooks {
             shape: value.clone(),
             default: Value::Absent,
         });
-        Shape::Table(moments.collect())
+        Shape::Table(Table {
+            short: None,
+            facts: moments.collect(),
+        })
     }
 
     fn read(&mut self, node: &Node<'_>, reader: &mut Reader<'_>) {

@@ -5,7 +5,7 @@ use aplomb_core::spec::{Limit, LimitedResource, Process, Resources};
 use super::form::{Blank, Form, NONE, TextForm};
 use super::key::{At, Key, Section, Via, at, facts, write_changed};
 use super::reader::{Node, Reader, integer_of, table_of};
-use super::shape::{Fact, Shape};
+use super::shape::{Fact, Shape, Table};
 use super::value::Value;
 use crate::words::{nearest, parse_size, print_size};
 use aplomb_core::Bytes;
@@ -220,7 +220,10 @@ impl Form for Limits {
             ]),
             default: Value::Absent,
         }));
-        Shape::Table(rows)
+        Shape::Table(Table {
+            short: None,
+            facts: rows,
+        })
     }
 
     fn read(&mut self, node: &Node<'_>, reader: &mut Reader<'_>) {

@@ -3,7 +3,7 @@
 use aplomb_core::spec::{Address, Listen};
 
 use super::form::{Blank, Form, TextForm, read_text};
-use super::key::{At, Key, Section, Via, at, facts, read_keys, write_changed};
+use super::key::{At, Key, Section, Via, at, read_keys, section_shape, write_changed};
 use super::reader::{Node, Reader, table_of, text_of};
 use super::shape::Shape;
 use super::value::Value;
@@ -163,7 +163,7 @@ impl Section for Listen {
 
 impl Form for Listen {
     fn shape() -> Shape {
-        Shape::AnyOf(vec![Address::SHAPE, Shape::Table(facts::<Listen>())])
+        Shape::AnyOf(vec![Address::SHAPE, section_shape::<Listen>()])
     }
 
     fn read(&mut self, node: &Node<'_>, reader: &mut Reader<'_>) {

@@ -38,9 +38,10 @@ use crate::diagnostic::{Diagnostic, Severity};
 use crate::source::{Loaded, Source};
 use crate::words::{check_name, nearest};
 
-pub use shape::{Fact, Shape, Text};
+pub(crate) use listen::print_address;
+pub use shape::{Fact, Shape, Table, Text};
 pub use value::Value;
-pub use write::{json, keys, write};
+pub use write::{json, keys, write, write_all};
 
 /// Instances of one service at most; more are a slip of the finger.
 const MOST_INSTANCES: i64 = 1000;

@@ -6,7 +6,9 @@ use aplomb_core::spec::{
 use toml::de::DeValue;
 
 use super::form::{Blank, Form, NONE, Word, read_integer, word_form};
-use super::key::{At, Key, Section, Slot, Via, at, facts, read_keys, write_changed};
+use super::key::{
+    At, Extent, Key, Section, Slot, Via, at, read_keys, section_shape, write_changed,
+};
 use super::listen::Mode;
 use super::reader::{Node, Reader, array_of, integer_of, table_of};
 use super::service::Service;
@@ -60,7 +62,7 @@ impl Slot<Service> for Account {
         }
     }
 
-    fn write(&self, service: &Service) -> Value {
+    fn write(&self, service: &Service, _extent: Extent) -> Value {
         (self.get)(&service.spec.process).write()
     }
 }
@@ -197,10 +199,7 @@ impl Section for OptionalPath {
 
 impl OptionalPath {
     fn shape() -> Shape {
-        Shape::AnyOf(vec![
-            Shape::text("a path"),
-            Shape::Table(facts::<OptionalPath>()),
-        ])
+        Shape::AnyOf(vec![Shape::text("a path"), section_shape::<OptionalPath>()])
     }
 
     fn read(node: &Node<'_>, field: Field, reader: &mut Reader<'_>) -> Option<OptionalPath> {
@@ -378,7 +377,7 @@ impl Form for Stdin {
     fn shape() -> Shape {
         Shape::AnyOf(vec![
             Shape::pattern(STDIN, "^(none|inherit|file .+)$"),
-            Shape::Table(facts::<StdinTable>()),
+            section_shape::<StdinTable>(),
         ])
     }
 
@@ -490,7 +489,7 @@ impl Form for OwnDirectory {
     fn shape() -> Shape {
         Shape::AnyOf(vec![
             Shape::pattern(OWN, "^(runtime|state|cache|logs|configuration) .+$"),
-            Shape::Table(facts::<OwnDirectory>()),
+            section_shape::<OwnDirectory>(),
         ])
     }
 

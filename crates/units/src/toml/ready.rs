@@ -5,7 +5,7 @@ use aplomb_core::spec::{Check, Command, Health, HealthAction, NotifyFrom, Ready}
 use regex_lite::Regex;
 
 use super::form::{Blank, Form, TextForm, Word, word_form};
-use super::key::{At, Key, Section, at, facts, read_keys, write_changed};
+use super::key::{At, Key, Section, at, read_keys, section_shape, write_changed};
 use super::reader::{Node, Reader, integer_of, table_of, text_of};
 use super::shape::Shape;
 use super::stop::{command_text, command_words};
@@ -439,7 +439,7 @@ impl Form for Ready {
                 READY,
                 "^(started|notify( (main|exec|all|nobody))?|(fd|port|http|log|file|command|delay) .+)$",
             ),
-            Shape::Table(facts::<ReadyTable>()),
+            section_shape::<ReadyTable>(),
         ])
     }
 
@@ -634,7 +634,7 @@ impl Form for MaybeHealth {
     fn shape() -> Shape {
         Shape::AnyOf(vec![
             Shape::pattern(HEALTH, "^(none|(port|http|file|command) .+)$"),
-            Shape::Table(facts::<HealthTable>()),
+            section_shape::<HealthTable>(),
         ])
     }
 

@@ -6,8 +6,10 @@ use aplomb_core::spec::{
 use aplomb_core::{Duration, ExitCode, Signal};
 use toml::de::DeValue;
 
-use super::form::{Blank, Form, TextForm, Word, read_integer, read_word, word_form, word_shape};
-use super::key::{At, Key, Section, Via, at, facts, read_keys, write_changed};
+use super::form::{
+    Blank, Form, Sound, TextForm, Word, read_integer, read_word, section_form, word_form,
+};
+use super::key::{At, Key, Section, Via, at};
 use super::reader::{Node, Reader, array_of, integer_of, table_of, text_of};
 use super::shape::Shape;
 use super::value::Value;
@@ -91,66 +93,42 @@ impl Section for Restart {
         },
     ];
 
+    const SHORT: Option<&'static str> = Some("when");
+
     fn initial() -> Restart {
         Restart::default()
     }
 }
 
-impl Form for Restart {
-    fn shape() -> Shape {
-        Shape::AnyOf(vec![
-            word_shape::<RestartWhen>(),
-            Shape::Table(facts::<Restart>()),
-        ])
-    }
+section_form!(Restart);
 
-    fn read(&mut self, node: &Node<'_>, reader: &mut Reader<'_>) {
-        let Some(table) = table_of(node) else {
-            if text_of(node).is_none() {
-                reader.wrong(node, "a word such as \"always\", or a table");
-            } else if let Some(when) = read_word(node, reader) {
-                self.when = when;
-            }
-            return;
-        };
-        if let (Some(_), Some((steps, _))) = (table.get("factor"), table.get_key_value("steps")) {
+impl Sound for Restart {
+    fn sound(&mut self, node: &Node<'_>, reader: &mut Reader<'_>) {
+        let key = |name| table_of(node).and_then(|table| Some(table.get_key_value(name)?.0.span()));
+        if let (Some(_), Some(steps)) = (key("factor"), key("steps")) {
             reader.refuse(
-                steps.span(),
+                steps,
                 "`restart.steps` and `restart.factor` both say how the wait grows",
                 "remove one of them",
             );
             return;
         }
-        read_keys(self, table, reader);
-        if let (Some((key, _)), Growth::None) = (table.get_key_value("max-delay"), self.growth) {
+        if let (Some(max), Growth::None) = (key("max-delay"), self.growth) {
             reader.warn(
-                key.span(),
+                max,
                 "`restart.max-delay` has no effect, for the wait does not grow",
                 "remove it, or give `restart.factor` more than 1",
             );
         }
         let max = growth_max(self);
         if self.growth != Growth::None && max < self.delay {
-            reader.refuse(
-                node.span(),
-                format!(
-                    "`restart.delay` ({}) is longer than `restart.max-delay` ({})",
-                    print_duration(self.delay),
-                    print_duration(max)
-                ),
-                "raise `restart.max-delay`",
+            let message = format!(
+                "`restart.delay` ({}) is longer than `restart.max-delay` ({})",
+                print_duration(self.delay),
+                print_duration(max)
             );
+            reader.refuse(node.span(), message, "raise `restart.max-delay`");
         }
-    }
-
-    fn write(&self) -> Value {
-        let mut changed = write_changed(self);
-        if let [(_, when)] = &mut changed[..]
-            && self.when != RestartWhen::default()
-        {
-            return std::mem::replace(when, Value::Absent);
-        }
-        Value::Table(changed)
     }
 }
 
@@ -410,22 +388,9 @@ impl Section for ExitRules {
     }
 }
 
-impl Form for ExitRules {
-    fn shape() -> Shape {
-        Shape::Table(facts::<ExitRules>())
-    }
+section_form!(ExitRules);
 
-    fn read(&mut self, node: &Node<'_>, reader: &mut Reader<'_>) {
-        match table_of(node) {
-            Some(table) => read_keys(self, table, reader),
-            None => reader.wrong(node, "a table such as { success = [3] }"),
-        }
-    }
-
-    fn write(&self) -> Value {
-        Value::Table(write_changed(self))
-    }
-}
+impl Sound for ExitRules {}
 
 impl Form for ExitSet {
     fn shape() -> Shape {

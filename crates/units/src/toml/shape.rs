@@ -19,8 +19,16 @@ pub enum Shape {
     List(Box<Shape>),
     /// A table whose keys are the operator's own.
     Map(Box<Shape>),
-    Table(Vec<Fact>),
+    Table(Table),
     AnyOf(Vec<Shape>),
+}
+
+/// A table with known keys.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Table {
+    /// The key a value stands for that is given instead of the table.
+    pub short: Option<&'static str>,
+    pub facts: Vec<Fact>,
 }
 
 /// A text with an inner form.

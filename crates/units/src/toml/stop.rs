@@ -3,14 +3,14 @@
 use aplomb_core::spec::{Command, PreStop, Request, Stop, StopStep, Whom};
 use aplomb_core::{Duration, Signal};
 
-use super::command::{Commands, split_fault};
-use super::form::{Blank, Form, word_form};
-use super::key::{At, Key, Section, Via, at, facts, read_keys, write_changed};
+use super::command::{Commands, place_program, split_fault};
+use super::form::{Blank, Form, Sound, section_form, word_form};
+use super::key::{At, Key, Section, Via, at, read_keys, section_shape, write_changed};
 use super::reader::{Node, Reader, array_of, table_of};
 use super::shape::Shape;
 use super::value::Value;
 use crate::source::Field;
-use crate::words::{is_absolute, join, parse_duration, print_duration, resolve, split};
+use crate::words::{join, parse_duration, print_duration, split};
 
 const STEP: &str =
     "a stop step such as \"SIGTERM 20s\", \"ctrl-c 5s\" or \"command PROGRAM ARGS…\"";
@@ -79,42 +79,34 @@ impl Section for Stop {
         },
     ];
 
+    const SHORT: Option<&'static str> = Some("plan");
+
     fn initial() -> Stop {
         Stop::default()
     }
 }
 
-impl Form for Stop {
-    fn shape() -> Shape {
-        Shape::AnyOf(vec![
-            Shape::text(STEP),
-            Shape::list(StopStep::shape()),
-            Shape::Table(facts::<Stop>()),
-        ])
-    }
+section_form!(Stop);
 
-    fn read(&mut self, node: &Node<'_>, reader: &mut Reader<'_>) {
-        let Some(table) = table_of(node) else {
-            return self.plan.read(node, reader);
+impl Sound for Stop {
+    fn sound(&mut self, node: &Node<'_>, reader: &mut Reader<'_>) {
+        let key = |name| match table_of(node) {
+            Some(table) => table.get(name),
+            None => Some(node).filter(|_| name == "plan"),
         };
-        read_keys(self, table, reader);
-        if let Some((key, plan)) = table.get_key_value("plan") {
+        if let Some(plan) = key("plan") {
             if array_of(plan).is_some_and(<[Node<'_>]>::is_empty) {
                 reader.refuse(
-                    key.span(),
+                    plan.span(),
                     "`stop.plan` is empty, so nobody would be asked to end before the kill",
                     "give it a step such as \"SIGTERM 20s\"",
                 );
             }
             reader.say(Field::StopPlan, "", plan.span());
         }
-        if let Some(budget) = table.get("budget") {
+        if let Some(budget) = key("budget") {
             reader.say(Field::StopBudget, "", budget.span());
         }
-    }
-
-    fn write(&self) -> Value {
-        Value::Table(write_changed(self))
     }
 }
 
@@ -147,42 +139,6 @@ impl Section for Graced {
     }
 }
 
-/// The keys of a step of the plan that is a command.
-#[derive(Debug, Clone, PartialEq)]
-struct CommandStep {
-    command: Commands,
-    grace: Option<Duration>,
-    at_once: bool,
-}
-
-impl Section for CommandStep {
-    const KEYS: &'static [Key<CommandStep>] = &[
-        Key {
-            name: "command",
-            doc: "The command",
-            slot: at!(command),
-        },
-        Key {
-            name: "grace",
-            doc: "How long it and what it asks for may take",
-            slot: at!(grace),
-        },
-        Key {
-            name: "at-once",
-            doc: "The next step follows as soon as the command has ended, whatever the program does",
-            slot: at!(at_once),
-        },
-    ];
-
-    fn initial() -> CommandStep {
-        CommandStep {
-            command: Commands::default(),
-            grace: None,
-            at_once: false,
-        }
-    }
-}
-
 impl Graced {
     /// The one command with its grace period; says what is missing.
     fn read(node: &Node<'_>, reader: &mut Reader<'_>) -> Option<(Command, Option<Duration>)> {
@@ -190,8 +146,17 @@ impl Graced {
         let mut graced = Graced::initial();
         let faults = reader.faults.len();
         read_keys(&mut graced, table, reader);
-        let command = only(graced.command, faults, node, reader)?;
-        Some((command, graced.grace))
+        let mut commands = graced.command.0.into_iter();
+        match (commands.next(), commands.next()) {
+            (Some(command), None) => Some((command, graced.grace)),
+            (None | Some(_), _) => {
+                if reader.faults.len() == faults {
+                    let message = format!("`{}` needs exactly one command", reader.key());
+                    reader.refuse(node.span(), message, "give it the key `command`");
+                }
+                None
+            }
+        }
     }
 
     fn write(command: &Command, grace: Option<Duration>) -> Value {
@@ -202,29 +167,9 @@ impl Graced {
     }
 }
 
-/// The one command there must be; `faults` are those known before it was read.
-fn only(
-    commands: Commands,
-    faults: usize,
-    node: &Node<'_>,
-    reader: &mut Reader<'_>,
-) -> Option<Command> {
-    let mut commands = commands.0.into_iter();
-    match (commands.next(), commands.next()) {
-        (Some(command), None) => Some(command),
-        (None | Some(_), _) => {
-            if reader.faults.len() == faults {
-                let message = format!("`{}` needs exactly one command", reader.key());
-                reader.refuse(node.span(), message, "give it the key `command`");
-            }
-            None
-        }
-    }
-}
-
 impl Form for PreStop {
     fn shape() -> Shape {
-        Shape::AnyOf(vec![Command::shape(), Shape::Table(facts::<Graced>())])
+        Shape::AnyOf(vec![Command::shape(), section_shape::<Graced>()])
     }
 
     fn read(&mut self, node: &Node<'_>, reader: &mut Reader<'_>) {
@@ -267,21 +212,14 @@ const WORDS: &[(&str, Request)] = &[
 
 impl Form for StopStep {
     fn shape() -> Shape {
-        Shape::AnyOf(vec![Shape::text(STEP), Shape::Table(facts::<CommandStep>())])
+        Shape::AnyOf(vec![Shape::text(STEP), section_shape::<Graced>()])
     }
 
     fn read(&mut self, node: &Node<'_>, reader: &mut Reader<'_>) {
-        if let Some(table) = table_of(node) {
-            let mut step = CommandStep::initial();
-            let faults = reader.faults.len();
-            read_keys(&mut step, table, reader);
-            if let Some(command) = only(step.command, faults, node, reader) {
-                self.request = if step.at_once {
-                    Request::CommandOnly(command)
-                } else {
-                    Request::Command(command)
-                };
-                self.grace = step.grace;
+        if table_of(node).is_some() {
+            if let Some((command, grace)) = Graced::read(node, reader) {
+                self.request = Request::Command(command);
+                self.grace = grace;
             }
             return;
         }
@@ -317,18 +255,11 @@ impl Form for StopStep {
 
     fn write(&self) -> Value {
         let word = match &self.request {
-            Request::Command(command) => {
+            Request::Command(command) | Request::CommandOnly(command) => {
                 return match command_words(command) {
                     Some(words) if self.grace.is_none() => Value::Text(format!("command {words}")),
                     Some(_) | None => Graced::write(command, self.grace),
                 };
-            }
-            Request::CommandOnly(command) => {
-                return Value::Table(write_changed(&CommandStep {
-                    command: Commands(vec![command.clone()]),
-                    grace: self.grace,
-                    at_once: true,
-                }));
             }
             Request::Signal(signal) => signal.to_string(),
             Request::CtrlC | Request::CtrlBreak | Request::CloseWindows | Request::QuitThreads => {
@@ -363,10 +294,7 @@ pub(super) fn command_text(
         reader.bad(node, "it names no program", "a program after `command`");
         return None;
     };
-    if program.contains(['/', '\\']) && !is_absolute(&program) {
-        program = resolve(&reader.source.directory, &program);
-    }
-    reader.say(Field::Program, program.clone(), node.span());
+    place_program(&mut program, node, reader);
     Some(Command {
         program,
         args: words.collect(),

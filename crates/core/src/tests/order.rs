@@ -1,0 +1,1 @@
+//! Several services: who waits for whom.
