@@ -212,24 +212,6 @@ impl Client {
         }
     }
 
-    /// Waits until the engine has closed the connection, as one that has shut down does.
-    pub(crate) fn farewell(&mut self) -> Result<(), Failure> {
-        let until = Instant::now() + GREETING;
-        loop {
-            let left = until.saturating_duration_since(Instant::now());
-            match self.from.recv_timeout(left) {
-                Ok(Sound::Gone) | Err(RecvTimeoutError::Disconnected) => return Ok(()),
-                Ok(Sound::Message(_) | Sound::Interrupt | Sound::Garbled(_)) => {}
-                Err(RecvTimeoutError::Timeout) => {
-                    let pid = self.greeting.pid;
-                    return Err(Failure::failed(format!(
-                        "all services are stopped, but the engine (pid {pid}) does not end"
-                    )));
-                }
-            }
-        }
-    }
-
     fn gone(&mut self) -> Failure {
         let pid = self.greeting.pid;
         if pid == 0 {
@@ -253,7 +235,7 @@ impl Client {
         } else {
             failure.because(words)
         };
-        failure.action("start it again: what the old one left running is ended by the new one")
+        failure.action("`aplomb up FILE…` starts a new one")
     }
 }
 

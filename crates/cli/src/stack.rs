@@ -77,6 +77,15 @@ struct Standing {
     because: String,
 }
 
+impl Standing {
+    fn new(state: State, because: &str) -> Standing {
+        Standing {
+            state,
+            because: because.to_owned(),
+        }
+    }
+}
+
 impl Stack {
     /// A stack whose services are being started.
     pub(crate) fn new(
@@ -86,6 +95,9 @@ impl Stack {
         starting: Vec<String>,
         since: Wall,
     ) -> Stack {
+        let pending = |name: &String| (name.clone(), Standing::new(State::StartPending, ""));
+        let standing = starting.iter().map(pending).collect();
+        // Nothing starts by itself: what was loaded may still be started by hand, and followed.
         let names = if starting.is_empty() {
             loaded
         } else {
@@ -95,7 +107,7 @@ impl Stack {
             client,
             belongs,
             names,
-            standing: BTreeMap::new(),
+            standing,
             watch: Watch::new(Aim::Up, Telling::Lines),
             follow: None,
             since,
@@ -105,8 +117,29 @@ impl Stack {
         }
     }
 
+    /// All services of an engine that is to be ended.
+    pub(crate) fn of_all(client: Client, services: &[ServiceStatus]) -> Stack {
+        let names = services.iter().map(|status| status.service.clone());
+        let since = Wall::default();
+        let mut stack = Stack::new(client, Belongs::Us, names.collect(), Vec::new(), since);
+        for status in services {
+            stack.stands(&status.service, status.state, &status.because);
+        }
+        stack
+    }
+
+    /// Ends the engine with all its services.
+    pub(crate) fn take_down(mut self, how: StopHow, ui: &mut Ui) -> Result<(), Failure> {
+        self.stop(how)?;
+        self.to_the_end(ui)
+    }
+
     /// Waits until all have arrived, and leaves them to the engine.
     pub(crate) fn bring_up(mut self, ui: &mut Ui) -> Result<Exit, Failure> {
+        if self.standing.is_empty() {
+            ui.note("nothing starts by itself; `aplomb start NAME` starts a service");
+            return Ok(Exit::Done);
+        }
         let id = self.ask_for_all()?;
         loop {
             let until = self.watch.draw(ui);
@@ -134,21 +167,29 @@ impl Stack {
         if ui.form == Form::People {
             self.open_logs(ui)?;
         }
-        let id = self.ask_for_all()?;
-        self.phase = Phase::Starting { id };
+        if self.standing.is_empty() {
+            ui.note("nothing starts by itself; `aplomb start NAME` starts a service");
+        } else {
+            let id = self.ask_for_all()?;
+            self.phase = Phase::Starting { id };
+        }
+        self.to_the_end(ui)?;
+        self.verdict()
+    }
+
+    fn to_the_end(&mut self, ui: &mut Ui) -> Result<(), Failure> {
         loop {
             let until = self.look(ui)?;
             let heard = self.client.hear(until);
             let turn = match heard {
                 Ok(heard) => self.on(heard, ui)?,
-                // An engine that was told to end may close the connection before all words are said.
+                // With nothing left to carry an engine ends because it was told to, by us or by somebody else.
                 Err(_) if self.is_down() => Turn::Over,
                 Err(failure) => return Err(failure),
             };
             if turn == Turn::Over {
                 self.watch.finish(ui);
-                self.print_logs(ui)?;
-                return self.verdict();
+                return self.print_logs(ui);
             }
         }
     }
@@ -240,10 +281,12 @@ impl Stack {
                 Ok(Turn::GoOn)
             }
             Phase::Stopping { id: awaited, .. } if awaited == id => {
-                if let Answer::Outcomes { outcomes } = answer {
-                    for outcome in outcomes {
-                        self.stands(&outcome.service, outcome.state, &outcome.because);
-                    }
+                let Answer::Outcomes { outcomes } = answer else {
+                    // A shutdown has begun; it is over when the engine has closed the connection.
+                    return Ok(Turn::GoOn);
+                };
+                for outcome in outcomes {
+                    self.stands(&outcome.service, outcome.state, &outcome.because);
                 }
                 Ok(Turn::Over)
             }
@@ -265,7 +308,7 @@ impl Stack {
     }
 
     fn hear_event(&mut self, event: &Event, ui: &mut Ui) -> Result<(), Failure> {
-        if !self.names.contains(&event.service) {
+        if !self.standing.contains_key(&event.service) {
             return Ok(());
         }
         if ui.form == Form::Json {
@@ -280,16 +323,14 @@ impl Stack {
     }
 
     fn stands(&mut self, service: &str, state: State, because: &str) {
-        let standing = Standing {
-            state,
-            because: because.to_owned(),
-        };
-        self.standing.insert(service.to_owned(), standing);
+        self.standing
+            .insert(service.to_owned(), Standing::new(state, because));
     }
 
     /// If nothing is up any more, the engine knows whether anything is still to come.
     fn ask_whether_settled(&mut self) -> Result<(), Failure> {
-        if self.phase == Phase::Running && self.settled.is_none() && self.is_down() {
+        let quiet = !self.standing.is_empty() && self.is_down();
+        if self.phase == Phase::Running && self.settled.is_none() && quiet {
             let names = self.names.clone();
             let detail = false;
             self.settled = Some(self.client.send(Ask::Status { names, detail })?);
@@ -319,11 +360,9 @@ impl Stack {
     }
 
     fn is_down(&self) -> bool {
-        !self.standing.is_empty()
-            && self
-                .standing
-                .values()
-                .all(|standing| is_down(standing.state))
+        self.standing
+            .values()
+            .all(|standing| is_down(standing.state))
     }
 
     fn interrupt(&mut self, ui: &mut Ui) -> Result<Turn, Failure> {
