@@ -13,7 +13,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use aplomb_protocol::{
-    Answer, Ask, Event, Fault, Lines, Message, Request, VERSION, WallNanos, encode,
+    Answer, Ask, Event, Fault, Lines, Message, Request, StopHow, VERSION, WallNanos, encode,
 };
 
 use crate::failure::{Exit, Failure};
@@ -210,6 +210,25 @@ impl Client {
             .because(why)),
             Sound::Gone => Err(self.gone()),
         }
+    }
+
+    /// Ends the engine and waits until it is gone.
+    pub(crate) fn shut_down(&mut self, how: StopHow) -> Result<(), Failure> {
+        let id = self.send(Ask::Shutdown { how })?;
+        loop {
+            match self.from.recv() {
+                Ok(Sound::Gone) | Err(_) => break,
+                Ok(Sound::Message(Message::Fault {
+                    id: answered,
+                    fault,
+                })) if answered == id => return Err(fault.into()),
+                Ok(Sound::Message(_) | Sound::Interrupt | Sound::Garbled(_)) => {}
+            }
+        }
+        if let Some(child) = self.child.as_mut() {
+            detach::how_it_ended(child);
+        }
+        Ok(())
     }
 
     fn gone(&mut self) -> Failure {

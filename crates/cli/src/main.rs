@@ -6,6 +6,7 @@
 
 mod args;
 mod client;
+mod compare;
 mod failure;
 mod follow;
 mod host;
@@ -14,6 +15,8 @@ mod paint;
 mod progress;
 mod stack;
 mod story;
+mod svg;
+mod timeline;
 mod ui;
 mod verb;
 mod watch;

@@ -131,7 +131,7 @@ impl Stack {
     /// Ends the engine with all its services.
     pub(crate) fn take_down(mut self, how: StopHow, ui: &mut Ui) -> Result<(), Failure> {
         self.stop(how)?;
-        self.to_the_end(ui)
+        self.until_over(ui)
     }
 
     /// Waits until all have arrived, and leaves them to the engine.
@@ -173,11 +173,11 @@ impl Stack {
             let id = self.ask_for_all()?;
             self.phase = Phase::Starting { id };
         }
-        self.to_the_end(ui)?;
+        self.until_over(ui)?;
         self.verdict()
     }
 
-    fn to_the_end(&mut self, ui: &mut Ui) -> Result<(), Failure> {
+    fn until_over(&mut self, ui: &mut Ui) -> Result<(), Failure> {
         loop {
             let until = self.look(ui)?;
             let heard = self.client.hear(until);

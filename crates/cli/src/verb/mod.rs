@@ -1,5 +1,6 @@
 //! The verbs, one file each: the arguments with their help, what is asked of the engine, and how the answer looks.
 
+mod analyze;
 mod r#continue;
 mod down;
 mod events;
@@ -16,7 +17,7 @@ mod show;
 mod start;
 mod status;
 mod stop;
-mod up;
+pub(crate) mod up;
 
 use aplomb_protocol::{Answer, Ask, Outcome, ServiceStatus};
 use aplomb_units::words::nearest;
@@ -49,6 +50,7 @@ pub(crate) enum Verb {
     Logs(logs::Logs),
     Events(events::Events),
     Processes(processes::Processes),
+    Analyze(analyze::Analyze),
     Rotate(rotate::Rotate),
     Show(show::Show),
     #[command(hide = true)]
@@ -74,6 +76,7 @@ impl Verb {
             Verb::List(verb) => verb.run(context)?,
             Verb::Logs(verb) => verb.run(context)?,
             Verb::Events(verb) => verb.run(context)?,
+            Verb::Analyze(verb) => verb.run(context)?,
             Verb::Processes(verb) => verb.run(context)?,
             Verb::Rotate(verb) => verb.run(context)?,
             Verb::Show(verb) => verb.run(context)?,
