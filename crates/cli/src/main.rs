@@ -6,13 +6,17 @@
 
 mod args;
 mod client;
+mod compare;
 mod failure;
+mod follow;
 mod host;
-mod nearest;
+mod moment;
 mod paint;
 mod progress;
 mod stack;
 mod story;
+mod svg;
+mod timeline;
 mod ui;
 mod verb;
 mod watch;
