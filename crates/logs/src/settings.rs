@@ -1,7 +1,7 @@
 //! What one output's way is, resolved: the unit's `log` with names made into paths and defaults filled in.
 //!
-//! Made once when a unit is loaded and shared by all that need it. A service whose two outputs end in the same place
-//! has one way, one pipe, and so its lines in the order written.
+//! Made once when a unit is loaded and shared by all that need it. Paths are taken as they are: that they are absolute
+//! is the unit reader's to see to.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -57,7 +57,9 @@ pub struct Settings {
     pub unit: String,
 }
 
-/// The ways of a service's outputs. Without one of its own, standard error shares the pipe of standard output.
+/// The ways of a service's outputs. Without one of its own, standard error shares the pipe of standard output, and the
+/// lines of both stand in the order written. Two ways may lead to one place: where standard error has a level of its own
+/// that decides something, it needs its own pipe, and the order is that of reading.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Outputs {
     pub stdout: Arc<Settings>,
@@ -71,21 +73,27 @@ impl Settings {
             stem: name::stem(service),
             default_dir,
         };
-        let stdout = places.of(&log.to, Origin::Stdout);
+        let mut stdout = places.of(&log.to, Origin::Stdout);
         let stderr = match &log.stderr {
-            StderrTo::Same => None,
-            StderrTo::Own => Some(places.of(&log.to, Origin::Stderr)),
-            // Named by itself it goes where standard output would; in the same place it is the same stream.
-            StderrTo::To(to) => {
-                Some(places.of(to, Origin::Stdout)).filter(|place| *place != stdout)
-            }
+            StderrTo::Same => stdout.clone(),
+            StderrTo::Own => places.own(&log.to),
+            // Named by itself it goes where standard output would.
+            StderrTo::To(to) => places.of(to, Origin::Stdout),
         };
-        let files = [Some(&stdout), stderr.as_ref()]
-            .iter()
-            .flatten()
-            .filter(|(sink, ..)| matches!(sink, Sink::File(_)))
-            .count();
-        let build = |place: Place, origin| Arc::new(resolve(log, service, place, origin, files));
+        let together = stderr.sink == stdout.sink;
+        // In one pipe the two cannot be told apart; only a level of its own is worth the exact order.
+        let levels_matter = stdout.sink == Sink::Journal || log.max_level < Level::Debug;
+        let apart = log.level.0 != log.level.1 && levels_matter;
+        stdout.shared |= together && apart;
+        let is_file = |place: &&Place| matches!(place.sink, Sink::File(_));
+        let files = [Some(&stdout), Some(&stderr).filter(|_| !together)];
+        let files = files.into_iter().flatten().filter(is_file).count();
+        let build = |place, origin| Arc::new(resolve(log, service, place, origin, files));
+        let stderr = match together {
+            false => Some(stderr),
+            true if apart => Some(stdout.clone()),
+            true => None,
+        };
         Outputs {
             stdout: build(stdout, Origin::Stdout),
             stderr: stderr.map(|place| build(place, Origin::Stderr)),
@@ -109,6 +117,11 @@ impl Settings {
         }
     }
 
+    /// A file's age matters.
+    pub(crate) fn rotates_by_time(&self) -> bool {
+        self.rotate.age.is_some() || self.rotate.at.is_some()
+    }
+
     /// The length a file must not grow past. A bound on all files bounds the current one too: half of it.
     pub(crate) fn size_limit(&self) -> Option<u64> {
         let half = self.keep_bytes.map(|bytes| (bytes / 2).max(4096));
@@ -130,8 +143,23 @@ impl Settings {
     }
 }
 
-/// Sink, truncate, shared.
-type Place = (Sink, bool, bool);
+/// A sink with what goes with its kind.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Place {
+    sink: Sink,
+    truncate: bool,
+    shared: bool,
+}
+
+impl Place {
+    fn of(sink: Sink) -> Place {
+        Place {
+            sink,
+            truncate: false,
+            shared: false,
+        }
+    }
+}
 
 struct Places<'a> {
     stem: String,
@@ -141,13 +169,28 @@ struct Places<'a> {
 impl Places<'_> {
     fn of(&self, to: &LogTo, origin: Origin) -> Place {
         match to {
-            LogTo::Default => (self.in_directory(self.default_dir, origin), false, false),
-            LogTo::Directory(dir) => (self.in_directory(Path::new(dir), origin), false, false),
-            LogTo::File(file) => (named(file, origin), false, true),
-            LogTo::Truncate(file) => (named(file, origin), true, true),
-            LogTo::Journal => (Sink::Journal, false, false),
-            LogTo::Inherit => (Sink::Inherit, false, false),
-            LogTo::Nothing => (Sink::Nothing, false, false),
+            LogTo::Default => Place::of(self.in_directory(self.default_dir, origin)),
+            LogTo::Directory(dir) => Place::of(self.in_directory(Path::new(dir), origin)),
+            LogTo::File(file) | LogTo::Truncate(file) => Place {
+                sink: named(file, origin),
+                truncate: matches!(to, LogTo::Truncate(_)),
+                shared: true,
+            },
+            LogTo::Journal => Place::of(Sink::Journal),
+            LogTo::Inherit => Place::of(Sink::Inherit),
+            LogTo::Nothing => Place::of(Sink::Nothing),
+        }
+    }
+
+    /// A file for standard error beside that of standard output; in the engine's directory if that has none.
+    fn own(&self, to: &LogTo) -> Place {
+        match to {
+            LogTo::Default | LogTo::Directory(_) | LogTo::File(_) | LogTo::Truncate(_) => {
+                self.of(to, Origin::Stderr)
+            }
+            LogTo::Journal | LogTo::Inherit | LogTo::Nothing => {
+                self.of(&LogTo::Default, Origin::Stderr)
+            }
         }
     }
 
@@ -178,7 +221,11 @@ fn named(file: &str, origin: Origin) -> Sink {
 }
 
 fn resolve(log: &Log, service: &str, place: Place, origin: Origin, files: usize) -> Settings {
-    let (sink, truncate, shared) = place;
+    let Place {
+        sink,
+        truncate,
+        shared,
+    } = place;
     let max_line = usize::try_from(log.max_line.0).unwrap_or(usize::MAX).max(1);
     Settings {
         origin,

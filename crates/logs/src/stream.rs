@@ -15,7 +15,7 @@ use aplomb_core::spec::Level;
 use crate::clock::{self, Now};
 use crate::desk::Desk;
 use crate::fact::{Fact, Fault};
-use crate::file::{LogFile, wants_sweep};
+use crate::file::{At, LogFile, wants_sweep};
 use crate::gate::{self, RateLimit};
 use crate::journal::Entry;
 use crate::loss::Loss;
@@ -71,7 +71,7 @@ impl Stream {
     pub fn begin(&mut self, now: Now, desk: &mut Desk) {
         if self.settings.truncate {
             let file = self.file.get_or_insert_default();
-            file.empty(&self.settings, now, desk);
+            file.empty(&mut at(&self.settings, now, desk));
         }
     }
 
@@ -106,7 +106,7 @@ impl Stream {
         }
         self.continues = None;
         if let Some(file) = &mut self.file {
-            file.flush(&self.settings, now, desk);
+            file.flush(&mut at(&self.settings, now, desk));
         }
     }
 
@@ -114,14 +114,14 @@ impl Stream {
     pub fn rotate_now(&mut self, now: Now, desk: &mut Desk) {
         if matches!(self.settings.sink, Sink::File(_)) {
             let file = self.file.get_or_insert_default();
-            file.rotate_now(&self.settings, now, desk);
+            file.rotate_now(&mut at(&self.settings, now, desk));
         }
     }
 
     /// Closes the file until the next line; for when descriptors run short.
     pub fn shed(&mut self, now: Now, desk: &mut Desk) {
         if let Some(file) = &mut self.file {
-            file.shed(&self.settings, now, desk);
+            file.shed(&mut at(&self.settings, now, desk));
         }
     }
 
@@ -150,7 +150,7 @@ impl Stream {
             self.file.get_or_insert_default();
         }
         if let Some(file) = &mut self.file {
-            file.on_time(&self.settings, now, desk);
+            file.on_time(&mut at(&self.settings, now, desk));
         }
     }
 
@@ -274,7 +274,7 @@ impl Stream {
         match &self.settings.sink {
             Sink::File(_) => {
                 let file = self.file.get_or_insert_default();
-                file.append(&self.settings, head, lines, now, desk);
+                file.append(head, lines, &mut at(&self.settings, now, desk));
             }
             Sink::Inherit if head.is_empty() => self.hand_to_engine(lines, now, desk),
             Sink::Inherit => self.hand_to_engine(&[head, lines].concat(), now, desk),
@@ -344,5 +344,13 @@ impl Stream {
             Box::new(Untaken { fault, since, loss })
         });
         untaken.loss.add(&[lines]);
+    }
+}
+
+fn at<'a>(settings: &'a Settings, now: Now, desk: &'a mut Desk) -> At<'a> {
+    At {
+        settings,
+        now,
+        desk,
     }
 }

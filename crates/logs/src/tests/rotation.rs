@@ -331,3 +331,67 @@ fn a_shed_stream_holds_no_file_and_goes_on_where_it_was() {
     assert_eq!(bench.all(), "one\ntwo\nthree\n");
     assert_eq!(bench.names().len(), 2);
 }
+
+#[test]
+fn a_name_already_taken_is_not_overwritten() {
+    let mut bench = Bench::new(&rotating_at(2));
+    bench.write("1\n2\n");
+    let taken = bench.path("web-20261122T152451.001Z.log");
+    fs::write(&taken, "other\n").unwrap();
+    bench.write("3\n");
+    assert_eq!(bench.all(), "1\nother\n2\n3\n");
+    bench.live(seconds(10));
+    bench.write("4\n");
+    assert_eq!(bench.all(), "1\nother\n2\n3\n4\n");
+    assert_eq!(fs::read_to_string(taken).unwrap(), "other\n");
+}
+
+#[test]
+fn aged_files_go_also_while_the_disk_is_full() {
+    let log = Log {
+        keep_age: Some(seconds(100)),
+        ..rotating_at(2)
+    };
+    let mut bench = Bench::new(&log);
+    bench.write("1\n2\n");
+    bench.faults.set().room = Some(0);
+    bench.write("3\n");
+    bench.live(seconds(110));
+    assert_eq!(bench.names(), ["web.log"]);
+}
+
+#[test]
+fn the_line_break_owed_to_a_last_line_counts() {
+    let mut bench = Bench::new(&rotating_at(10));
+    bench.write("12345");
+    bench.finish();
+    bench.write("678\n");
+    assert_eq!(bench.names().len(), 1);
+    bench.write("9");
+    bench.finish();
+    assert_eq!(bench.text("web.log"), "9");
+    bench.write("1234567\n");
+    assert_eq!(bench.text("web.log"), "9\n1234567\n");
+    let mut bench = Bench::new(&rotating_at(10));
+    bench.write("12345");
+    bench.finish();
+    bench.write("6789\n");
+    assert_eq!(bench.text("web.log"), "6789\n");
+}
+
+#[test]
+fn the_age_of_a_file_emptied_between_two_lives_begins_anew() {
+    let mut log = Log::default();
+    log.rotate.age = Some(seconds(3600));
+    let mut bench = Bench::new(&log);
+    bench.write("one\n");
+    bench.finish();
+    fs::write(bench.path("web.log"), "").unwrap();
+    for later in [3000, 3600] {
+        bench = Bench::at(bench.dir, &log);
+        bench.pass(seconds(later));
+        bench.write("more\n");
+        bench.finish();
+    }
+    assert!(rotations(&bench.facts()).is_empty());
+}

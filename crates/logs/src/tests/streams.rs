@@ -317,6 +317,37 @@ fn outputs_that_end_in_one_place_are_one_stream() {
 }
 
 #[test]
+fn standard_error_of_its_own_has_a_file_also_beside_the_journal() {
+    let log = Log {
+        to: LogTo::Journal,
+        stderr: StderrTo::Own,
+        ..Log::default()
+    };
+    let outputs = Settings::from_spec(&log, "web", Path::new("logs"));
+    let file = Path::new("logs").join("web.err.log");
+    assert_eq!(outputs.stderr.unwrap().sink, Sink::File(file));
+}
+
+#[test]
+fn a_level_of_its_own_sends_standard_error_through_its_own_pipe() {
+    let mut log = Log {
+        level: (Level::Info, Level::Error),
+        ..Log::default()
+    };
+    let dir = tempfile::tempdir().unwrap();
+    let unfiltered = Settings::from_spec(&log, "web", dir.path());
+    assert_eq!(unfiltered.stderr, None);
+
+    log.max_level = Level::Warning;
+    let outputs = Settings::from_spec(&log, "web", dir.path());
+    let mut bench = Bench::at(dir, &log);
+    let mut stderr = Stream::new(outputs.stderr.unwrap());
+    bench.write("info\n");
+    stderr.write(b"error\n", bench.now, &mut bench.desk);
+    assert_eq!(bench.text("web.log"), "error\n");
+}
+
+#[test]
 fn two_services_may_share_a_file_through_its_rotations() {
     let mut bench = Bench::new(&Log::default());
     let mut log = rotating_at(40);

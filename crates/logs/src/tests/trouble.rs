@@ -248,3 +248,16 @@ fn a_lost_index_loses_no_line() {
     assert_eq!(bench.text("web.log"), "2\n");
     assert_eq!(bench.all(), "123456789\n2\n");
 }
+
+#[test]
+fn a_file_renamed_just_before_a_rotation_is_not_rotated_again() {
+    let mut bench = Bench::new(&Log::default());
+    bench.write("one\n");
+    fs::rename(bench.path("web.log"), bench.path("moved")).unwrap();
+    bench.stream.rotate_now(bench.now, &mut bench.desk);
+    bench.write("two\n");
+    let file = bench.path("web.log");
+    assert_eq!(bench.facts(), [Fact::Replaced { file }]);
+    assert_eq!(bench.names(), ["moved", "web.log"]);
+    assert_eq!(bench.text("web.log"), "two\n");
+}
