@@ -13,7 +13,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use aplomb_protocol::{
-    Answer, Ask, Event, Fault, Lines, Message, Request, VERSION, WallNanos, encode,
+    Answer, Ask, Event, Fault, Lines, Message, Request, StopHow, VERSION, WallNanos, encode,
 };
 
 use crate::failure::{Exit, Failure};
@@ -212,22 +212,23 @@ impl Client {
         }
     }
 
-    /// Waits until the engine has closed the connection, as one that has shut down does.
-    pub(crate) fn farewell(&mut self) -> Result<(), Failure> {
-        let until = Instant::now() + GREETING;
+    /// Ends the engine and waits until it is gone.
+    pub(crate) fn shut_down(&mut self, how: StopHow) -> Result<(), Failure> {
+        let id = self.send(Ask::Shutdown { how })?;
         loop {
-            let left = until.saturating_duration_since(Instant::now());
-            match self.from.recv_timeout(left) {
-                Ok(Sound::Gone) | Err(RecvTimeoutError::Disconnected) => return Ok(()),
+            match self.from.recv() {
+                Ok(Sound::Gone) | Err(_) => break,
+                Ok(Sound::Message(Message::Fault {
+                    id: answered,
+                    fault,
+                })) if answered == id => return Err(fault.into()),
                 Ok(Sound::Message(_) | Sound::Interrupt | Sound::Garbled(_)) => {}
-                Err(RecvTimeoutError::Timeout) => {
-                    let pid = self.greeting.pid;
-                    return Err(Failure::failed(format!(
-                        "all services are stopped, but the engine (pid {pid}) does not end"
-                    )));
-                }
             }
         }
+        if let Some(child) = self.child.as_mut() {
+            detach::how_it_ended(child);
+        }
+        Ok(())
     }
 
     fn gone(&mut self) -> Failure {
@@ -253,7 +254,7 @@ impl Client {
         } else {
             failure.because(words)
         };
-        failure.action("start it again: what the old one left running is ended by the new one")
+        failure.action("`aplomb up FILE…` starts a new one")
     }
 }
 

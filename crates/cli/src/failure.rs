@@ -76,6 +76,16 @@ impl Failure {
         self
     }
 
+    /// The message and what lies beneath, as one sentence.
+    pub(crate) fn sentence(&self) -> String {
+        let mut sentence = self.message.clone();
+        for why in &self.because {
+            sentence.push_str(": ");
+            sentence.push_str(why);
+        }
+        sentence
+    }
+
     /// Nobody reads our answer any more: no failure in the eyes of who closed the pipe, and nothing to print.
     pub(crate) fn nobody_reads() -> Failure {
         Failure::new(Exit::Done, "nobody reads the answer")

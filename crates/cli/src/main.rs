@@ -6,13 +6,17 @@
 
 mod args;
 mod client;
+mod compare;
 mod failure;
+mod follow;
 mod host;
-mod nearest;
+mod moment;
 mod paint;
 mod progress;
 mod stack;
 mod story;
+mod svg;
+mod timeline;
 mod ui;
 mod verb;
 mod watch;
@@ -80,15 +84,11 @@ fn context(shared: &Shared) -> Context {
     } else {
         Form::People
     };
+    let named = shared.socket.clone().or_else(named_by_environment);
     Context {
         ui: Ui::new(form, shared.color),
-        endpoint: Endpoint::resolve(
-            shared
-                .socket
-                .clone()
-                .or_else(named_by_environment)
-                .as_deref(),
-        ),
+        endpoint: Endpoint::resolve(named.as_deref()),
+        endpoint_named: named.is_some(),
     }
 }
 

@@ -43,10 +43,6 @@ impl Paint {
         format!("\x1b[{code}m{text}\x1b[0m")
     }
 
-    pub(crate) fn good(self, text: &str) -> String {
-        self.paint(Tone::Good, text)
-    }
-
     pub(crate) fn bad(self, text: &str) -> String {
         self.paint(Tone::Bad, text)
     }

@@ -4,16 +4,22 @@
 //! services write is followed by `follow`; what is drawn is `watch`'s.
 
 use std::collections::BTreeMap;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
+use aplomb_logs::Wall;
+use aplomb_logs::read::From;
 use aplomb_protocol::{Answer, Ask, Event, EventKind, Outcome, ServiceStatus, State, StopHow};
 
-use crate::client::{Client, Heard};
+use crate::client::{Client, Heard, unexpected};
 use crate::failure::{Exit, Failure};
+use crate::follow::{self, Follow, Look, Naming};
 use crate::progress::Aim;
 use crate::ui::{Form, Ui};
 use crate::watch::{self, Telling, Watch};
 use crate::words;
+
+/// How often the logs are looked at.
+const LOOK: Duration = Duration::from_millis(50);
 
 /// Who started the engine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,6 +60,10 @@ pub(crate) struct Stack {
     names: Vec<String>,
     standing: BTreeMap<String, Standing>,
     watch: Watch,
+    /// Their logs, once it is known where they lie.
+    follow: Option<Follow>,
+    /// When the start began: older lines of the logs are another story.
+    since: Wall,
     phase: Phase,
     /// The question whether anything is still to come, while it is open.
     settled: Option<u64>,
@@ -67,6 +77,15 @@ struct Standing {
     because: String,
 }
 
+impl Standing {
+    fn new(state: State, because: &str) -> Standing {
+        Standing {
+            state,
+            because: because.to_owned(),
+        }
+    }
+}
+
 impl Stack {
     /// A stack whose services are being started.
     pub(crate) fn new(
@@ -74,7 +93,11 @@ impl Stack {
         belongs: Belongs,
         loaded: Vec<String>,
         starting: Vec<String>,
+        since: Wall,
     ) -> Stack {
+        let pending = |name: &String| (name.clone(), Standing::new(State::StartPending, ""));
+        let standing = starting.iter().map(pending).collect();
+        // Nothing starts by itself: what was loaded may still be started by hand, and followed.
         let names = if starting.is_empty() {
             loaded
         } else {
@@ -84,16 +107,39 @@ impl Stack {
             client,
             belongs,
             names,
-            standing: BTreeMap::new(),
+            standing,
             watch: Watch::new(Aim::Up, Telling::Lines),
+            follow: None,
+            since,
             phase: Phase::Running,
             settled: None,
             begun: Instant::now(),
         }
     }
 
+    /// All services of an engine that is to be ended.
+    pub(crate) fn of_all(client: Client, services: &[ServiceStatus]) -> Stack {
+        let names = services.iter().map(|status| status.service.clone());
+        let since = Wall::default();
+        let mut stack = Stack::new(client, Belongs::Us, names.collect(), Vec::new(), since);
+        for status in services {
+            stack.stands(&status.service, status.state, &status.because);
+        }
+        stack
+    }
+
+    /// Ends the engine with all its services.
+    pub(crate) fn take_down(mut self, how: StopHow, ui: &mut Ui) -> Result<(), Failure> {
+        self.stop(how)?;
+        self.until_over(ui)
+    }
+
     /// Waits until all have arrived, and leaves them to the engine.
     pub(crate) fn bring_up(mut self, ui: &mut Ui) -> Result<Exit, Failure> {
+        if self.standing.is_empty() {
+            ui.note("nothing starts by itself; `aplomb start NAME` starts a service");
+            return Ok(Exit::Done);
+        }
         let id = self.ask_for_all()?;
         loop {
             let until = self.watch.draw(ui);
@@ -118,20 +164,32 @@ impl Stack {
 
     /// Carries the stack to its end: start, logs, stop.
     pub(crate) fn carry(mut self, ui: &mut Ui) -> Result<Exit, Failure> {
-        let id = self.ask_for_all()?;
-        self.phase = Phase::Starting { id };
+        if ui.form == Form::People {
+            self.open_logs(ui)?;
+        }
+        if self.standing.is_empty() {
+            ui.note("nothing starts by itself; `aplomb start NAME` starts a service");
+        } else {
+            let id = self.ask_for_all()?;
+            self.phase = Phase::Starting { id };
+        }
+        self.until_over(ui)?;
+        self.verdict()
+    }
+
+    fn until_over(&mut self, ui: &mut Ui) -> Result<(), Failure> {
         loop {
-            let until = self.draw(ui);
+            let until = self.look(ui)?;
             let heard = self.client.hear(until);
             let turn = match heard {
                 Ok(heard) => self.on(heard, ui)?,
-                // An engine that was told to end may close the connection before all words are said.
+                // With nothing left to carry an engine ends because it was told to, by us or by somebody else.
                 Err(_) if self.is_down() => Turn::Over,
                 Err(failure) => return Err(failure),
             };
             if turn == Turn::Over {
                 self.watch.finish(ui);
-                return self.verdict();
+                return self.print_logs(ui);
             }
         }
     }
@@ -142,10 +200,47 @@ impl Stack {
         self.client.send(Ask::Start { names })
     }
 
-    fn draw(&mut self, ui: &mut Ui) -> Option<Instant> {
-        match self.phase {
+    fn open_logs(&mut self, ui: &mut Ui) -> Result<(), Failure> {
+        let ask = Ask::Status {
+            names: self.names.clone(),
+            detail: false,
+        };
+        let Answer::Status { services } = self.client.ask(ask)? else {
+            return Err(unexpected("status"));
+        };
+        let sources = follow::sources(&services);
+        let look = Look {
+            form: ui.form,
+            paint: ui.paint,
+            terminal: ui.is_watched(),
+            naming: Naming::Named(self.names.clone()),
+            times: None,
+        };
+        self.follow = Some(Follow::open(
+            sources,
+            From::Since(self.since),
+            None,
+            look,
+            ui,
+        ));
+        Ok(())
+    }
+
+    /// Prints what was written and draws what is under way; returns when to do so again.
+    fn look(&mut self, ui: &mut Ui) -> Result<Option<Instant>, Failure> {
+        self.print_logs(ui)?;
+        let drawn = match self.phase {
             Phase::Starting { .. } | Phase::Stopping { .. } => self.watch.draw(ui),
             Phase::Running => None,
+        };
+        let looked = self.follow.as_ref().map(|_| Instant::now() + LOOK);
+        Ok([drawn, looked].into_iter().flatten().min())
+    }
+
+    fn print_logs(&mut self, ui: &mut Ui) -> Result<(), Failure> {
+        match &mut self.follow {
+            Some(follow) => follow.print_new(ui),
+            None => Ok(()),
         }
     }
 
@@ -186,10 +281,12 @@ impl Stack {
                 Ok(Turn::GoOn)
             }
             Phase::Stopping { id: awaited, .. } if awaited == id => {
-                if let Answer::Outcomes { outcomes } = answer {
-                    for outcome in outcomes {
-                        self.stands(&outcome.service, outcome.state, &outcome.because);
-                    }
+                let Answer::Outcomes { outcomes } = answer else {
+                    // A shutdown has begun; it is over when the engine has closed the connection.
+                    return Ok(Turn::GoOn);
+                };
+                for outcome in outcomes {
+                    self.stands(&outcome.service, outcome.state, &outcome.because);
                 }
                 Ok(Turn::Over)
             }
@@ -211,7 +308,7 @@ impl Stack {
     }
 
     fn hear_event(&mut self, event: &Event, ui: &mut Ui) -> Result<(), Failure> {
-        if !self.names.contains(&event.service) {
+        if !self.standing.contains_key(&event.service) {
             return Ok(());
         }
         if ui.form == Form::Json {
@@ -226,16 +323,14 @@ impl Stack {
     }
 
     fn stands(&mut self, service: &str, state: State, because: &str) {
-        let standing = Standing {
-            state,
-            because: because.to_owned(),
-        };
-        self.standing.insert(service.to_owned(), standing);
+        self.standing
+            .insert(service.to_owned(), Standing::new(state, because));
     }
 
     /// If nothing is up any more, the engine knows whether anything is still to come.
     fn ask_whether_settled(&mut self) -> Result<(), Failure> {
-        if self.phase == Phase::Running && self.settled.is_none() && self.is_down() {
+        let quiet = !self.standing.is_empty() && self.is_down();
+        if self.phase == Phase::Running && self.settled.is_none() && quiet {
             let names = self.names.clone();
             let detail = false;
             self.settled = Some(self.client.send(Ask::Status { names, detail })?);
@@ -265,11 +360,9 @@ impl Stack {
     }
 
     fn is_down(&self) -> bool {
-        !self.standing.is_empty()
-            && self
-                .standing
-                .values()
-                .all(|standing| is_down(standing.state))
+        self.standing
+            .values()
+            .all(|standing| is_down(standing.state))
     }
 
     fn interrupt(&mut self, ui: &mut Ui) -> Result<Turn, Failure> {

@@ -234,10 +234,7 @@ fn explain(failure: &Failure, paint: Paint) -> String {
         text.push_str(diagnostic.trim_end());
         text.push_str("\n\n");
     }
-    text.push_str(&format!("{} {}", paint.bad("error:"), failure.message));
-    for why in &failure.because {
-        text.push_str(&format!(": {why}"));
-    }
+    text.push_str(&format!("{} {}", paint.bad("error:"), failure.sentence()));
     if let Some(action) = &failure.action {
         text.push_str(&format!("\n  {} {action}", paint.strong("try:")));
     }

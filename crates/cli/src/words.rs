@@ -18,10 +18,13 @@ pub(crate) fn duration_ms(ms: u64) -> String {
     }
 }
 
-/// As [`duration_ms`], and below ten milliseconds with a decimal: for measurements.
+/// For measurements: milliseconds up to ten seconds, with a decimal below ten.
 pub(crate) fn duration_nanos(nanos: u64) -> String {
-    if nanos >= 10_000_000 {
+    if nanos >= 10_000_000_000 {
         return duration_ms(nanos / 1_000_000);
+    }
+    if nanos >= 10_000_000 {
+        return format!("{} ms", nanos / 1_000_000);
     }
     format!("{}.{} ms", nanos / 1_000_000, nanos % 1_000_000 / 100_000)
 }
@@ -79,6 +82,11 @@ pub(crate) fn moment(moment: WallNanos, zone: &TimeZone) -> String {
     format_in(moment, zone, "%Y-%m-%d %H:%M:%S")
 }
 
+/// The same with milliseconds.
+pub(crate) fn moment_exactly(moment: WallNanos, zone: &TimeZone) -> String {
+    format_in(moment, zone, "%Y-%m-%d %H:%M:%S%.3f")
+}
+
 /// The time of day with milliseconds: `14:03:22.517`.
 pub(crate) fn time_of_day(moment: WallNanos, zone: &TimeZone) -> String {
     format_in(moment, zone, "%H:%M:%S%.3f")
@@ -123,7 +131,8 @@ mod tests {
                 "1 d 1 h"
             ]
         );
-        assert_eq!(duration_nanos(4_250_000), "4.2 ms");
+        let said = [4_250_000, 1_280_000_000, 61_000_000_000].map(duration_nanos);
+        assert_eq!(said, ["4.2 ms", "1280 ms", "1 min 1 s"]);
     }
 
     #[test]

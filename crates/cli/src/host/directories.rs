@@ -1,7 +1,12 @@
 //! Where things lie that outlive us: definitions, logs, state. Root's are the system's, everybody else's their own.
 
 use std::env;
+use std::fs::DirBuilder;
+use std::io;
+use std::os::unix::fs::DirBuilderExt;
 use std::path::PathBuf;
+use std::process;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 /// Whose services.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -53,4 +58,16 @@ fn own(variable: &str, below_home: &str) -> PathBuf {
             .unwrap_or_else(|| "/".into())
             .join(below_home)
     })
+}
+
+/// A new directory for temporary things of ours, closed to others.
+pub(crate) fn make_private(name: &str) -> io::Result<PathBuf> {
+    let now = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default();
+    let name = format!("{name}-{}-{}", process::id(), now.as_nanos());
+    let path = env::temp_dir().join(name);
+    // Not recursive: what is there already was made by somebody else.
+    DirBuilder::new().mode(0o700).create(&path)?;
+    Ok(path)
 }

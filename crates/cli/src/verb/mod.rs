@@ -1,9 +1,11 @@
 //! The verbs, one file each: the arguments with their help, what is asked of the engine, and how the answer looks.
 
+mod analyze;
 mod r#continue;
 mod down;
 mod events;
 mod list;
+mod logs;
 mod pause;
 mod processes;
 mod reload;
@@ -15,17 +17,17 @@ mod show;
 mod start;
 mod status;
 mod stop;
-mod up;
+pub(crate) mod up;
 
 use aplomb_protocol::{Answer, Ask, Outcome, ServiceStatus};
+use aplomb_units::words::nearest;
 use clap::Subcommand;
 
 use crate::args::EngineArgs;
 use crate::client::{Client, unexpected};
 use crate::failure::{Exit, Failure};
 use crate::host::endpoint::Endpoint;
-use crate::host::{detach, foreground};
-use crate::nearest::nearest;
+use crate::host::foreground;
 use crate::progress::Aim;
 use crate::ui::Ui;
 use crate::watch;
@@ -45,8 +47,10 @@ pub(crate) enum Verb {
     ResetFailed(reset_failed::ResetFailed),
     Status(status::Status),
     List(list::List),
+    Logs(logs::Logs),
     Events(events::Events),
     Processes(processes::Processes),
+    Analyze(analyze::Analyze),
     Rotate(rotate::Rotate),
     Show(show::Show),
     #[command(hide = true)]
@@ -57,8 +61,8 @@ impl Verb {
     /// Does it. The exit code is one of ours, but for `run`, which ends as its program did.
     pub(crate) fn run(self, context: &mut Context) -> Result<u8, Failure> {
         let exit = match self {
-            Verb::Run(args) => return args.run(),
-            Verb::Engine(args) => engine(&args)?,
+            Verb::Run(args) => return args.run(context),
+            Verb::Engine(args) => return foreground::engine(&args, &context.endpoint),
             Verb::Up(verb) => verb.run(context)?,
             Verb::Down(verb) => verb.run(context)?,
             Verb::Start(verb) => verb.run(context)?,
@@ -70,7 +74,9 @@ impl Verb {
             Verb::ResetFailed(verb) => verb.run(context)?,
             Verb::Status(verb) => verb.run(context)?,
             Verb::List(verb) => verb.run(context)?,
+            Verb::Logs(verb) => verb.run(context)?,
             Verb::Events(verb) => verb.run(context)?,
+            Verb::Analyze(verb) => verb.run(context)?,
             Verb::Processes(verb) => verb.run(context)?,
             Verb::Rotate(verb) => verb.run(context)?,
             Verb::Show(verb) => verb.run(context)?,
@@ -79,18 +85,13 @@ impl Verb {
     }
 }
 
-fn engine(args: &EngineArgs) -> Result<Exit, Failure> {
-    if args.detached {
-        detach::leave_session();
-    }
-    foreground::engine(args)
-}
-
 /// What every verb is given.
 #[derive(Debug)]
 pub(crate) struct Context {
     pub(crate) ui: Ui,
     pub(crate) endpoint: Endpoint,
+    /// The operator said where; it is not the usual place.
+    pub(crate) endpoint_named: bool,
 }
 
 impl Context {
@@ -164,7 +165,7 @@ fn with_nearest(client: &mut Client, failure: Failure, names: &[String]) -> Fail
     let meant = names
         .iter()
         .filter(|name| !known.contains(&name.as_str()))
-        .find_map(|name| nearest(name, &known));
+        .find_map(|name| nearest(name, known.iter().copied()));
     match meant {
         Some(meant) => failure.action(format!("did you mean `{meant}`?")),
         None => failure.action("`aplomb list` names those there are"),

@@ -8,6 +8,7 @@ use aplomb_core::Spec;
 use aplomb_core::spec::{Command, Directory, LogTo, RestartWhen};
 use clap::Args;
 
+use super::Context;
 use crate::failure::Failure;
 use crate::host::foreground;
 
@@ -60,9 +61,11 @@ Examples:
   aplomb run --restart on-failure --user www -- ./server
   ENTRYPOINT [\"aplomb\", \"run\", \"--\"]      in a Dockerfile";
 
-    pub(crate) fn run(self) -> Result<u8, Failure> {
+    pub(crate) fn run(self, context: &Context) -> Result<u8, Failure> {
         let spec = self.spec()?;
-        foreground::run(spec, &self)
+        // The one engine of a container answers at the usual place; others only where they are told to.
+        let reachable = context.endpoint_named || std::process::id() == 1;
+        foreground::run(spec, reachable.then_some(&context.endpoint))
     }
 
     /// What was said as the definition of a service.

@@ -3,10 +3,13 @@
 //! Here is how it begins: an engine is found or started, the files are loaded. What follows is in `stack`.
 
 use std::ffi::OsString;
+use std::fs;
 use std::path::{Path, PathBuf};
 
+use aplomb_logs::Wall;
 use aplomb_protocol::{Answer, Ask, LoadFile, StopHow};
 use clap::Args;
+use jiff::Timestamp;
 
 use super::Context;
 use crate::client::{Client, unexpected};
@@ -18,6 +21,8 @@ use crate::stack::{Belongs, Stack};
 use crate::ui::Form;
 use crate::watch;
 
+/// What is a unit file in a directory of them.
+const UNITS: &[&str] = &["*.toml", "*.service", "*.socket", "*.target", "*.timer"];
 /// What `up` looks for where no file is named.
 const USUAL_FILE: &str = "aplomb.toml";
 
@@ -55,13 +60,14 @@ pub(crate) struct Up {
 
 impl Up {
     pub(crate) fn run(self, context: &mut Context) -> Result<Exit, Failure> {
-        let files = self.load_files()?;
+        let files = self.files()?;
         let (mut client, belongs) = self.engine(context)?;
         watch::subscribe(&mut client)?;
         client.hear_interrupts();
         if !self.detach && belongs == Belongs::Us {
             client.ask(Ask::Lifeline)?;
         }
+        let since = Wall::from_micros(Timestamp::now().as_microsecond());
         let loaded = self.load(&mut client, files);
         let loaded = match loaded {
             Ok(loaded) => loaded,
@@ -77,28 +83,22 @@ impl Up {
         for remark in &loaded.remarks {
             context.ui.note(remark);
         }
-        let stack = Stack::new(client, belongs, loaded.services, loaded.starting);
+        let stack = Stack::new(client, belongs, loaded.services, loaded.starting, since);
         if self.detach {
             return stack.bring_up(&mut context.ui);
         }
         stack.carry(&mut context.ui)
     }
 
-    /// The files as the engine is to read them: absolute, and there.
-    fn load_files(&self) -> Result<Vec<LoadFile>, Failure> {
-        let usual = [PathBuf::from(USUAL_FILE)];
-        let named: &[PathBuf] = if self.files.is_empty() {
-            if !Path::new(USUAL_FILE).exists() {
-                return Err(Failure::usage(format!(
-                    "no unit file is named, and there is no `{USUAL_FILE}` here"
-                ))
-                .action("aplomb up FILE…"));
-            }
-            &usual
-        } else {
-            &self.files
-        };
-        named.iter().map(|path| load_file(path)).collect()
+    fn files(&self) -> Result<Vec<LoadFile>, Failure> {
+        if !self.files.is_empty() {
+            return load_files(&self.files);
+        }
+        if Path::new(USUAL_FILE).exists() {
+            return load_files(&[PathBuf::from(USUAL_FILE)]);
+        }
+        let what = format!("no unit file is named, and there is no `{USUAL_FILE}` here");
+        Err(Failure::usage(what).action("aplomb up FILE…"))
     }
 
     /// The engine at the endpoint; if there is none, a new one in the background.
@@ -187,14 +187,49 @@ struct Loaded {
     remarks: Vec<String>,
 }
 
-/// A path as the engine is to read it, wherever it runs.
-pub(crate) fn load_file(path: &Path) -> Result<LoadFile, Failure> {
-    let what = || format!("cannot read `{}`", path.display());
-    let absolute = absolute(path)?;
-    std::fs::metadata(&absolute).map_err(|error| Failure::failed(what()).because(error))?;
-    let text = absolute.into_os_string().into_string();
-    let path = text.map_err(|_| Failure::failed(what()).because("its name is not UTF-8"))?;
-    Ok(LoadFile { path })
+/// The files as the engine is to read them wherever it runs: absolute, there, and those of a directory one by one.
+pub(crate) fn load_files(named: &[PathBuf]) -> Result<Vec<LoadFile>, Failure> {
+    let mut files = Vec::new();
+    for path in unit_files(named)? {
+        let what = || format!("cannot read `{}`", path.display());
+        let text = path.clone().into_os_string().into_string();
+        let path = text.map_err(|_| Failure::failed(what()).because("its name is not UTF-8"))?;
+        files.push(LoadFile { path });
+    }
+    Ok(files)
+}
+
+/// Unit files by absolute path; a directory stands for all unit files in it.
+pub(crate) fn unit_files(named: &[PathBuf]) -> Result<Vec<PathBuf>, Failure> {
+    let mut files = Vec::new();
+    for path in named {
+        let cannot = |why: std::io::Error| {
+            Failure::failed(format!("cannot read `{}`", path.display())).because(why)
+        };
+        let path = absolute(path)?;
+        if !fs::metadata(&path).map_err(cannot)?.is_dir() {
+            files.push(path);
+            continue;
+        }
+        let entries = fs::read_dir(&path).map_err(cannot)?;
+        let mut within: Vec<PathBuf> = entries
+            .filter_map(Result::ok)
+            .map(|entry| entry.path())
+            .filter(|path| is_unit(path))
+            .collect();
+        if within.is_empty() {
+            let what = format!("there is no unit file in `{}`", path.display());
+            return Err(Failure::failed(what).action(format!("name them: {}", UNITS.join(", "))));
+        }
+        within.sort();
+        files.extend(within);
+    }
+    Ok(files)
+}
+
+fn is_unit(path: &Path) -> bool {
+    let ending = path.extension().and_then(|ending| ending.to_str());
+    ending.is_some_and(|ending| UNITS.contains(&format!("*.{ending}").as_str())) && path.is_file()
 }
 
 fn absolute(path: &Path) -> Result<PathBuf, Failure> {

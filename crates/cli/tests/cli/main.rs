@@ -7,5 +7,6 @@ mod snapshot;
 
 mod asks;
 mod helps;
+mod logs;
 mod trouble;
 mod up;

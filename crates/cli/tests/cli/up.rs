@@ -139,6 +139,10 @@ fn the_first_interrupt_stops_only_what_it_started_and_the_second_forces() {
                 lenient: false,
                 start: true
             },
+            Ask::Status {
+                names: names(),
+                detail: false
+            },
             Ask::Start { names: names() },
             stop(StopHow::Plan),
             stop(StopHow::Force),

@@ -235,7 +235,7 @@ fn commands(spec: &Spec) -> Vec<&Command> {
     );
     commands.extend(spec.stop.pre.as_ref().map(|pre| &pre.command));
     for step in &spec.stop.plan {
-        if let Request::Command(command) = &step.request {
+        if let Request::Command(command) | Request::CommandOnly(command) = &step.request {
             commands.push(command);
         }
     }

@@ -113,7 +113,7 @@ fn unknown(
     let severity = match Dialect::of(&unit.places.unit.file) {
         Dialect::Toml => Severity::Refused,
         // As systemd: what is only wished for may be missing.
-        Dialect::Systemd if relation.needed => Severity::Warning,
+        Dialect::Systemd if relation.needed => Severity::Refused,
         Dialect::Systemd => return None,
     };
     let action = match nearest(name, stack.named.keys().copied()) {

@@ -5,10 +5,11 @@
 //! pages. Timers, paths and mounts are not here: they are refused with a word. Nothing is executed or expanded that
 //! belongs to the moment a program runs: [`expand()`] and [`env_file`] are called by the engine then.
 
-pub mod condition;
+mod condition;
 mod depends;
 mod draft;
 pub mod env_file;
+mod evaluate;
 mod exec_line;
 pub mod exit_status;
 mod expand;
@@ -18,6 +19,7 @@ mod lex;
 mod load;
 pub mod name;
 mod output;
+mod pattern;
 mod process;
 mod resolve;
 mod resources;
@@ -29,13 +31,18 @@ mod specifier;
 mod stop;
 pub mod time_span;
 mod unit;
+mod version;
+mod virtualization;
 mod words;
+mod write;
 
 #[cfg(test)]
 mod tests;
 
+pub use evaluate::{Outcome, evaluate};
 pub use expand::expand;
 pub use keys::{Described, described};
+pub use write::{Written, write};
 
 use crate::diagnostic::Diagnostic;
 use crate::source::{Loaded, Options, Source};

@@ -8,7 +8,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use aplomb_core::spec::{Depends, StartMode};
+use aplomb_core::spec::{Depends, Listen, StartMode};
 
 use super::load::Found;
 use super::name::{UnitName, UnitType, of_spec};
@@ -68,8 +68,15 @@ fn owners(
     owners
 }
 
-/// Moves what the service's sockets listen on into the service. Places of addresses stay with the socket's unit.
+/// Moves what the service's sockets listen on into the service, in the order it names them. Places of addresses stay with the socket's unit.
 fn take_sockets(unit: &mut Found, sockets: &mut [Found], owners: &BTreeMap<String, String>) {
+    let order = unit.unit.partners.clone();
+    sockets.sort_by_key(|socket| {
+        let at = order
+            .iter()
+            .position(|partner| partner == socket.unit.name.full());
+        (at.unwrap_or(usize::MAX), socket.unit.name.clone())
+    });
     for socket in sockets {
         let name = socket.unit.name.full();
         let owned = owners
@@ -78,10 +85,13 @@ fn take_sockets(unit: &mut Found, sockets: &mut [Found], owners: &BTreeMap<Strin
         if !owned && !unit.unit.partners.iter().any(|partner| partner == name) {
             continue;
         }
-        unit.unit
-            .spec
-            .listen
-            .extend(socket.unit.spec.listen.iter().cloned());
+        let own = unit.unit.spec.name.clone();
+        let listens = socket.unit.spec.listen.iter().cloned();
+        // The service's own name is what a socket without one gets.
+        unit.unit.spec.listen.extend(listens.map(|listen| Listen {
+            name: listen.name.filter(|name| *name != own),
+            ..listen
+        }));
         if socket.unit.enabled {
             unit.unit.enabled = true;
             unit.unit.spec.start_mode = StartMode::Auto;

@@ -20,6 +20,16 @@ pub(super) struct Machine {
     pub(super) links: BTreeMap<String, String>,
 }
 
+impl Machine {
+    pub(super) fn with_journal() -> Machine {
+        let mut machine = Machine::default();
+        machine
+            .files
+            .insert("/run/systemd/journal/socket".to_owned(), String::new());
+        machine
+    }
+}
+
 impl World for Machine {
     fn file(&self, path: &str) -> FileKind {
         match self.files.get(path) {
@@ -94,7 +104,7 @@ fn load(given: &[(&str, &str)], others: &[(&str, &str)]) -> (Vec<Loaded>, Vec<Di
     load_on(&machine, given, Options::default())
 }
 
-fn load_on(
+pub(super) fn load_on(
     machine: &Machine,
     given: &[(&str, &str)],
     options: Options,

@@ -32,7 +32,7 @@ impl Form for Words {
     fn shape() -> Shape {
         Shape::AnyOf(vec![
             Shape::text("a text split into words"),
-            Shape::list(Shape::text("a word")),
+            Shape::list(Shape::text("one word")),
         ])
     }
 
@@ -191,7 +191,10 @@ impl From<&Command> for CommandTable {
 
 impl Form for Command {
     fn shape() -> Shape {
-        Shape::AnyOf(vec![Words::shape(), section_shape::<CommandTable>()])
+        Shape::named(
+            "a command",
+            Shape::AnyOf(vec![Words::shape(), section_shape::<CommandTable>()]),
+        )
     }
 
     fn read(&mut self, node: &Node<'_>, reader: &mut Reader<'_>) {
@@ -227,6 +230,8 @@ impl Form for Command {
 }
 
 impl Blank for Command {
+    const NONE_TAKES_AWAY: bool = false;
+
     fn blank() -> Command {
         Command::default()
     }
@@ -238,7 +243,7 @@ pub(super) struct Commands(pub(super) Vec<Command>);
 
 impl Form for Commands {
     fn shape() -> Shape {
-        Shape::AnyOf(vec![Command::shape(), Shape::list(Command::shape())])
+        Shape::one_or_more(Command::shape())
     }
 
     fn read(&mut self, node: &Node<'_>, reader: &mut Reader<'_>) {

@@ -3,7 +3,7 @@
 use aplomb_core::spec::{Condition, ConditionKind, Depends, Moment};
 
 use super::form::{Blank, Form, TextForm, Word, word_form};
-use super::hooks::Hooks;
+use super::hooks::{Hooks, table_shape};
 use super::key::{Extent, Slot};
 use super::reader::{Node, Reader, array_of, table_of, text_of};
 use super::service::Service;
@@ -33,8 +33,7 @@ pub(super) use names;
 const TAKES: &str = "the name of a service, or an array of names";
 
 fn shape() -> Shape {
-    let name = Shape::text("the name of a service");
-    Shape::AnyOf(vec![Shape::list(name.clone()), name])
+    Shape::one_or_more(Shape::text("the name of a service"))
 }
 
 fn read_names(field: Field, node: &Node<'_>, reader: &mut Reader<'_>) -> Vec<String> {
@@ -73,11 +72,8 @@ pub(super) struct OnFailure;
 
 impl Slot<Service> for OnFailure {
     fn shape(&self) -> Shape {
-        let one = Shape::AnyOf(vec![
-            Shape::text("the name of a service"),
-            aplomb_core::spec::Command::shape(),
-        ]);
-        Shape::AnyOf(vec![Shape::list(one.clone()), one])
+        let one = Shape::AnyOf(vec![Shape::text("the name of a service"), table_shape()]);
+        Shape::one_or_more(one)
     }
 
     fn read(&self, service: &mut Service, node: &Node<'_>, reader: &mut Reader<'_>) {

@@ -314,7 +314,7 @@ impl Blank for Signal {
 /// A list; a value that is no array stands for a list of itself.
 impl<T: Blank> Form for Vec<T> {
     fn shape() -> Shape {
-        Shape::AnyOf(vec![Shape::list(T::shape()), T::shape()])
+        Shape::one_or_more(T::shape())
     }
 
     fn read(&mut self, node: &Node<'_>, reader: &mut Reader<'_>) {

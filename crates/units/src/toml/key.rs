@@ -147,7 +147,10 @@ pub(super) fn write_changed<S: Section>(section: &S) -> Vec<(String, Value)> {
 pub(super) fn write_section<S: Section>(section: &S) -> Value {
     let mut changed = write_changed(section);
     match &mut changed[..] {
-        [(key, value)] if Some(key.as_str()) == S::SHORT => std::mem::replace(value, Value::Absent),
+        // A table would be taken for the section's own.
+        [(key, value)] if Some(key.as_str()) == S::SHORT && !matches!(value, Value::Table(_)) => {
+            std::mem::replace(value, Value::Absent)
+        }
         _ => Value::Table(changed),
     }
 }
@@ -169,7 +172,7 @@ pub(super) fn section_shape<S: Section>() -> Shape {
     });
     let short = S::KEYS.iter().find(|key| Some(key.name) == S::SHORT);
     match short {
-        Some(key) => Shape::AnyOf(vec![key.slot.shape(), table]),
+        Some(key) => Shape::AnyOf(vec![table, key.slot.shape()]),
         None => table,
     }
 }

@@ -211,13 +211,16 @@ impl Form for Limits {
         rows.extend(LimitedResource::ALL.iter().map(|(resource, name, _)| Fact {
             name,
             doc: "A limit on every single process, see setrlimit(2)",
-            shape: Shape::AnyOf(vec![
-                Shape::Integer {
-                    min: 0,
-                    max: i64::MAX,
-                },
-                Shape::text(takes(*resource)),
-            ]),
+            shape: Shape::named(
+                takes(*resource),
+                Shape::AnyOf(vec![
+                    Shape::Integer {
+                        min: 0,
+                        max: i64::MAX,
+                    },
+                    Shape::text(takes(*resource)),
+                ]),
+            ),
             default: Value::Absent,
         }));
         Shape::Table(Table {

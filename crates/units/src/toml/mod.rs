@@ -6,6 +6,7 @@
 
 mod command;
 mod depends;
+pub mod edit;
 mod form;
 mod hooks;
 mod key;
@@ -13,11 +14,13 @@ mod kind;
 mod limits;
 mod listen;
 mod log;
+pub mod manual;
 mod process;
 mod reader;
 mod ready;
 mod restart;
 mod sandbox;
+mod schema;
 mod service;
 mod shape;
 mod sound;
@@ -39,6 +42,7 @@ use crate::source::{Loaded, Source};
 use crate::words::{check_name, nearest};
 
 pub(crate) use listen::print_address;
+pub use schema::schema;
 pub use shape::{Fact, Shape, Table, Text};
 pub use value::Value;
 pub use write::{json, keys, write, write_all};
@@ -165,6 +169,13 @@ impl File<'_> {
         let mut reader = Reader::new(self.source, 0..0);
         let mut base = Service::initial();
         read_keys(&mut base, table, &mut reader);
+        if let Some((key, _)) = table.get_key_value("instances") {
+            reader.refuse(
+                key.span(),
+                "`instances` says how many there are of one service, not of all",
+                "move it into the services it is meant for",
+            );
+        }
         self.faults.append(&mut reader.faults);
         base
     }
@@ -204,7 +215,8 @@ impl File<'_> {
             let mut service = base.cloned().unwrap_or_else(Service::initial);
             service.spec.name = spec_name;
             service.spec.source = Some(self.source.path.to_string());
-            read_one(&mut service, table, &mut reader);
+            read_keys(&mut service, table, &mut reader);
+            sound::check(&service, table, &mut reader);
             let spec = service.into_spec();
             if number > 0 {
                 // Every instance has the faults of the first; only what the label made is news.
@@ -223,46 +235,20 @@ impl File<'_> {
 
     /// The labels of the service's instances; one `None` where it has none.
     fn labels(&mut self, name: &str, table: &DeTable<'_>) -> Vec<Option<String>> {
-        let Some(node) = table.get(INSTANCES) else {
+        let Some(node) = table.get("instances") else {
             return vec![None];
         };
+        if name.contains('@') {
+            let message = format!("`{name}` is one instance and cannot have instances");
+            self.refuse(node.span(), message, "remove `instances`");
+            return vec![None];
+        }
+        // What is no such number is told when the key is read with all others.
         match integer_of(node) {
-            Some(count @ 1..=MOST_INSTANCES) if !name.contains('@') => {
+            Some(count @ 1..=MOST_INSTANCES) => {
                 (1..=count).map(|label| Some(label.to_string())).collect()
             }
-            Some(_) if name.contains('@') => {
-                let message = format!("`{name}` is one instance and cannot have instances");
-                self.refuse(node.span(), message, "remove `instances`");
-                vec![None]
-            }
-            Some(_) | None => {
-                let message = "`instances` must be a whole number from 1 to 1000";
-                self.refuse(node.span(), message, "write a number such as 3");
-                vec![None]
-            }
+            Some(_) | None => vec![None],
         }
-    }
-}
-
-/// The key that makes several of one service; read before all others.
-const INSTANCES: &str = "instances";
-
-fn read_one(service: &mut Service, table: &DeTable<'_>, reader: &mut Reader<'_>) {
-    let mut settings = table.clone();
-    settings.remove(INSTANCES);
-    read_keys(service, &settings, reader);
-    sound::check(service, table, reader);
-}
-
-/// The one key of a service that is no part of its spec.
-fn instances_fact() -> Fact {
-    Fact {
-        name: INSTANCES,
-        doc: "How many of it there are: NAME@1 and so on, with ${instance} in its texts replaced by the number",
-        shape: Shape::Integer {
-            min: 1,
-            max: MOST_INSTANCES,
-        },
-        default: Value::Absent,
     }
 }

@@ -311,7 +311,7 @@ impl Form for Cpus {
         };
         let range = Shape::pattern("a range such as \"0-3\"", "^[0-9]+(-[0-9]+)?$");
         let item = Shape::AnyOf(vec![one, range]);
-        Shape::AnyOf(vec![Shape::list(item.clone()), item])
+        Shape::one_or_more(item)
     }
 
     fn read(&mut self, node: &Node<'_>, reader: &mut Reader<'_>) {

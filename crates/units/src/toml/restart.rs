@@ -399,7 +399,7 @@ impl Form for ExitSet {
             max: u32::MAX.into(),
         };
         let one = Shape::AnyOf(vec![code, Signal::SHAPE]);
-        Shape::AnyOf(vec![Shape::list(one.clone()), one])
+        Shape::one_or_more(one)
     }
 
     fn read(&mut self, node: &Node<'_>, reader: &mut Reader<'_>) {

@@ -194,7 +194,8 @@ impl Blank for PathRule {
 
 impl Form for Capabilities {
     fn shape() -> Shape {
-        Shape::list(Shape::Word(Capabilities::NAMES.to_vec()))
+        let name = Shape::pattern("the name of a capability", "^[Cc][Aa][Pp]_[A-Za-z_]+$");
+        Shape::list(name)
     }
 
     fn read(&mut self, node: &Node<'_>, reader: &mut Reader<'_>) {

@@ -3,7 +3,6 @@
 
 use aplomb_core::Spec;
 
-use super::instances_fact;
 use super::key::{Extent, Section, facts, write_changed};
 use super::service::Service;
 use super::shape::Fact;
@@ -38,9 +37,7 @@ pub fn json(spec: &Spec) -> Value {
 
 /// What is known of every key of a `[service.NAME]` table.
 pub fn keys() -> Vec<Fact> {
-    let mut facts = facts::<Service>();
-    facts.push(instances_fact());
-    facts
+    facts::<Service>()
 }
 
 fn header(spec: &Spec) -> String {
