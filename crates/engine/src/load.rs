@@ -5,7 +5,8 @@ use std::fs;
 use aplomb_core::{InstanceId, Spec};
 use aplomb_platform::Platform;
 use aplomb_protocol::{EventKind, Fault, FaultKind, LoadFile};
-use aplomb_units::{Diagnostic, Options, Severity, Source};
+use aplomb_units::render::{Style, Texts};
+use aplomb_units::{Options, Severity, Source};
 
 use crate::engine::Engine;
 
@@ -27,9 +28,10 @@ impl<P: Platform> Engine<P> {
             sources.push(source(&path)?);
         }
         let (specs, diagnostics) = aplomb_units::read(&sources, &self.machine, Options { lenient });
+        let texts = Texts::new(&sources);
         let told = |severity_refuses: bool| -> Vec<String> {
             let wanted = diagnostics.iter().filter(|one| (one.severity == Severity::Refused) == severity_refuses);
-            wanted.map(|one| rendered(&sources, one)).collect()
+            wanted.map(|one| texts.render(one, Style::Plain)).collect()
         };
         let refused = told(true);
         if !refused.is_empty() {
@@ -104,8 +106,3 @@ fn source(path: &str) -> Result<Source, Fault> {
     }
 }
 
-/// A diagnostic as lines of text, with the place in its file.
-fn rendered(sources: &[Source], diagnostic: &Diagnostic) -> String {
-    let _ = sources;
-    diagnostic.to_string()
-}

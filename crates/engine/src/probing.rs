@@ -6,6 +6,7 @@ use aplomb_core::spec::{Check, NotifyFrom, Privilege, Ready, Spec};
 use aplomb_core::{Checked, End, ExitCode, Health, InstanceId, RunEvent, RunId, Signal, Task};
 use aplomb_platform::{ChannelId, Launch, Notification, Output, Platform};
 use aplomb_protocol::EventKind;
+use aplomb_units::systemd::{Outcome, evaluate};
 
 use crate::carry::{of_stream, streams};
 use crate::engine::Engine;
@@ -20,9 +21,10 @@ use crate::timers::Timer;
 impl<P: Platform> Engine<P> {
     pub(crate) fn check_conditions(&mut self, instance: InstanceId, run: RunId) {
         let Some(standing) = self.world.standing(instance) else { return };
-        let checked = match standing.spec.conditions.first() {
-            None => Checked::Hold,
-            Some(condition) => Checked::Fail(format!("{:?}", condition.kind).into()),
+        let checked = match evaluate(&standing.spec.conditions, &self.machine) {
+            Outcome::Holds => Checked::Hold,
+            Outcome::Skip { because } => Checked::Skip(because.into()),
+            Outcome::Fail { because } => Checked::Fail(because.into()),
         };
         self.run_event(instance, run, RunEvent::Conditions(checked));
     }
