@@ -7,11 +7,27 @@
 #![forbid(unsafe_code)]
 
 extern crate alloc;
+#[cfg(test)]
+extern crate std;
 
+mod because;
+mod event;
+mod graph;
+mod instance;
 pub mod quantity;
+pub mod restart;
 pub mod signal;
 pub mod spec;
+#[cfg(test)]
+mod tests;
+mod world;
 
+pub use because::{Because, seconds};
+pub use event::{
+    Action, Checked, Do, Event, Fact, Health, How, InstanceId, Notify, RunEvent, Shown, Target,
+    Task, Wish,
+};
 pub use quantity::{Bytes, Duration, End, ExitCode, Instant, RunId, Wall};
 pub use signal::Signal;
 pub use spec::Spec;
+pub use world::{Next, Standing, Wanted, World};

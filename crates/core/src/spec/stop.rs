@@ -77,6 +77,8 @@ pub enum Request {
     Signal(Signal),
     /// With `$MAINPID`; done when it has ended, and the rest of the grace period is the program's.
     Command(Command),
+    /// As `Command`, but the next step follows as soon as it has ended (systemd's `ExecStop=`).
+    CommandOnly(Command),
     /// Ctrl+C in the program's console (Windows).
     CtrlC,
     /// Ctrl+Break in the program's console (Windows).
