@@ -12,6 +12,8 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 
+use crate::launch::is_stale;
+
 /// One group, in one directory per hierarchy.
 #[derive(Debug)]
 pub(crate) struct Group {
@@ -54,6 +56,25 @@ impl Group {
             unified: None,
             version: Version::Two,
         })
+    }
+
+    /// Ends and removes the groups of runs that are no more.
+    pub(crate) fn sweep() -> io::Result<()> {
+        let mounts = fs::read_to_string("/proc/self/mounts")?;
+        let ours = fs::read_to_string("/proc/self/cgroup")?;
+        let places = ["cpuacct", "memory", ""].map(|name| directory(&mounts, &ours, name));
+        for place in places.into_iter().flatten() {
+            for stale in subdirectories(&place)? {
+                if stale
+                    .file_name()
+                    .is_some_and(|name| is_stale(&name.to_string_lossy()))
+                {
+                    clear(&stale)?;
+                    remove(&stale);
+                }
+            }
+        }
+        Ok(())
     }
 
     fn directories(&self) -> impl Iterator<Item = &Path> {
@@ -104,21 +125,7 @@ impl Group {
 
     /// Kills what is in the group until nothing is, for at most five seconds.
     pub(crate) fn clear(&self) -> io::Result<()> {
-        let begun = Instant::now();
-        loop {
-            let left = self.processes()?;
-            if left.is_empty() {
-                return Ok(());
-            }
-            if begun.elapsed() > Duration::from_secs(5) {
-                return Err(io::Error::other(format!("{left:?} outlive SIGKILL")));
-            }
-            for pid in left.into_iter().filter_map(Pid::from_raw) {
-                // It may be gone by now; the next look tells.
-                let _ = kill_process(pid, Signal::KILL);
-            }
-            thread::sleep(Duration::from_millis(2));
-        }
+        clear(&self.cpu)
     }
 }
 
@@ -180,6 +187,25 @@ fn collect(directory: &Path, found: &mut Vec<i32>) -> io::Result<()> {
         collect(&below, found)?;
     }
     Ok(())
+}
+
+fn clear(directory: &Path) -> io::Result<()> {
+    let begun = Instant::now();
+    loop {
+        let mut left = Vec::new();
+        collect(directory, &mut left)?;
+        if left.is_empty() {
+            return Ok(());
+        }
+        if begun.elapsed() > Duration::from_secs(5) {
+            return Err(io::Error::other(format!("{left:?} outlive SIGKILL")));
+        }
+        for pid in left.into_iter().filter_map(Pid::from_raw) {
+            // It may be gone by now; the next look tells.
+            let _ = kill_process(pid, Signal::KILL);
+        }
+        thread::sleep(Duration::from_millis(2));
+    }
 }
 
 fn remove(directory: &Path) {

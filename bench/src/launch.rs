@@ -18,6 +18,17 @@ use crate::peers::{Plan, Service, Site, Stop};
 use crate::process;
 use crate::trouble::{Outcome, Trouble};
 
+/// How our directories and groups are named, before our process number.
+pub(crate) const OURS: &str = "aplomb-bench-";
+
+/// Whether `name` belongs to a run of ours that is no more: killed, it could not clean up.
+pub(crate) fn is_stale(name: &str) -> bool {
+    let owner = name
+        .strip_prefix(OURS)
+        .and_then(|rest| rest.split('-').next());
+    owner.is_some_and(|pid| !Path::new("/proc").join(pid).exists())
+}
+
 /// Where everything lives: tmpfs, so that no disk is measured.
 #[derive(Debug)]
 pub(crate) struct Yard {
@@ -27,11 +38,19 @@ pub(crate) struct Yard {
 }
 
 impl Yard {
-    pub(crate) fn create(directory: &Path, probes: &Path) -> io::Result<Yard> {
-        fs::create_dir_all(directory)?;
+    /// A directory of our own below `place`, which is rid of what killed runs have left there.
+    pub(crate) fn create(place: &Path) -> io::Result<Yard> {
+        Group::sweep()?;
+        for entry in fs::read_dir(place)?.flatten() {
+            if is_stale(&entry.file_name().to_string_lossy()) {
+                fs::remove_dir_all(entry.path())?;
+            }
+        }
+        let directory = place.join(format!("{OURS}{}", std::process::id()));
+        fs::create_dir_all(&directory)?;
         Ok(Yard {
-            directory: directory.to_owned(),
-            probes: probes.to_owned(),
+            probes: directory.join("probes"),
+            directory,
             launches: std::cell::Cell::new(0),
         })
     }
@@ -39,7 +58,7 @@ impl Yard {
     /// A fresh site for the next launch, and a name nobody else has.
     fn site(&self) -> io::Result<(Site, String)> {
         self.launches.set(self.launches.get() + 1);
-        let name = format!("bench-{}-{}", std::process::id(), self.launches.get());
+        let name = format!("{OURS}{}-{}", std::process::id(), self.launches.get());
         let directory = self.directory.join(&name);
         let logs = directory.join("logs");
         fs::create_dir_all(&logs)?;

@@ -62,11 +62,8 @@ fn run(options: &Options) -> Outcome<()> {
         None => target.join("release/aplomb"),
     };
     let aplomb = fs::canonicalize(&aplomb).unwrap_or(aplomb);
-    let yard_directory = options
-        .directory
-        .join(format!("aplomb-bench-{}", std::process::id()));
-    let probes = probe::build(&home.join("probe"), &yard_directory.join("probes"))?;
-    let yard = Yard::create(&yard_directory, &probes)?;
+    let yard = Yard::create(&fs::canonicalize(&options.directory)?)?;
+    probe::build(&home.join("probe"), &yard.probes)?;
     let shop_directory = target.join("bench/peers");
     fs::create_dir_all(&shop_directory).map_err(|why| Trouble::at(&shop_directory, why))?;
     let shop_directory = fs::canonicalize(&shop_directory)?;

@@ -193,9 +193,9 @@ impl Shop {
                     ],
                 )?;
             }
-            let version = said(&display(&bin.join(package)), &["--version"])?;
+            let listed = said("cargo", &["install", "--list", "--root", &display(&root)])?;
             Ok(Tools {
-                version: version.split(' ').next_back().unwrap_or_default().into(),
+                version: listed_version(&listed, package).unwrap_or("unknown").into(),
                 directories: vec![bin],
                 environment: Vec::new(),
             })
@@ -314,6 +314,14 @@ fn frozen_version<'a>(listed: &'a str, package: &str) -> Option<&'a str> {
         .find_map(|line| line.strip_prefix(package)?.strip_prefix("=="))
 }
 
+/// Of the line `NAME vVERSION:` that cargo lists for each package.
+fn listed_version<'a>(listed: &'a str, package: &str) -> Option<&'a str> {
+    listed.lines().find_map(|line| {
+        let version = line.strip_prefix(package)?.strip_prefix(" v")?;
+        version.strip_suffix(':')
+    })
+}
+
 fn find(directories: &[PathBuf], program: &str) -> Option<PathBuf> {
     directories
         .iter()
@@ -383,5 +391,7 @@ mod tests {
         let listed = "pip==23.0\ncircus-web==1\ncircus==0.19.0\n";
         assert_eq!(frozen_version(listed, "circus"), Some("0.19.0"));
         assert_eq!(frozen_version(listed, "supervisor"), None);
+        let listed = "horust-extra v2:\n    x\nhorust v0.1.14:\n    horust\n";
+        assert_eq!(listed_version(listed, "horust"), Some("0.1.14"));
     }
 }

@@ -51,7 +51,12 @@ fn stack(tools: &Tools, site: &Site, services: &[Service], logged: Logged) -> io
         files::script(&directory.join("run"), &service.shebang())?;
         if logged == Logged::Yes {
             let logs = site.logs.join(&service.name);
-            let run = format!("#!{} {}\n", tools.path("s6-log"), logs.display());
+            // A shell here, because s6-supervise passes the service's name and s6-log minds.
+            let run = format!(
+                "#!/bin/sh\nexec {} {}\n",
+                tools.path("s6-log"),
+                logs.display()
+            );
             files::script(&directory.join("log/run"), &run)?;
         }
     }

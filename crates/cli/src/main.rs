@@ -86,15 +86,11 @@ fn context(shared: &Shared) -> Context {
     } else {
         Form::People
     };
+    let named = shared.socket.clone().or_else(named_by_environment);
     Context {
         ui: Ui::new(form, shared.color),
-        endpoint: Endpoint::resolve(
-            shared
-                .socket
-                .clone()
-                .or_else(named_by_environment)
-                .as_deref(),
-        ),
+        endpoint: Endpoint::resolve(named.as_deref()),
+        endpoint_named: named.is_some(),
     }
 }
 

@@ -9,7 +9,7 @@ use aplomb_core::{
     Action, Because, Duration, End, Event, How, InstanceId, Instant, RunEvent, RunId, Shown, Signal, Spec, Task, Wish, World,
 };
 use aplomb_platform::{ChannelId, Happened, HostSignal, Platform, SocketId, StreamId};
-use aplomb_protocol::EventKind;
+use aplomb_protocol::{EventKind, Fault, LoadFile};
 
 use crate::Machine;
 use crate::books::{Books, When};
@@ -41,10 +41,12 @@ pub struct Options {
 }
 
 /// How an engine ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Ending {
     /// What the process should end with.
     pub code: u32,
+    /// Why the only service failed, where it did.
+    pub failed: Option<String>,
 }
 
 /// Why an engine could not begin, or go on.
@@ -90,6 +92,8 @@ pub struct Engine<P: Platform> {
     pub(crate) started: When,
     pub(crate) now: Instant,
     pub(crate) ending: Phase,
+    /// Why the only service failed.
+    failed: Option<String>,
     /// Held while we live.
     _lock: Option<File>,
 }
@@ -153,6 +157,7 @@ impl<P: Platform> Engine<P> {
             started,
             now,
             ending: Phase::Serving,
+            failed: None,
             _lock: lock,
         };
         let kind = EventKind::EngineStarted { pid: std::process::id(), version: engine.options.version.clone() };
@@ -164,6 +169,17 @@ impl<P: Platform> Engine<P> {
     pub fn adopt_specs(&mut self, specs: Vec<Spec>) {
         let ids = self.world.load(specs, self.now);
         self.start_automatic(&ids);
+    }
+
+    /// Reads unit files, or directories of them, and starts what starts by itself.
+    ///
+    /// # Errors
+    /// Every fault of every file; nothing was taken in then.
+    pub fn load_and_start(&mut self, paths: &[String]) -> Result<(), Fault> {
+        let files: Vec<_> = paths.iter().map(|path| LoadFile { path: path.clone() }).collect();
+        let taken = self.load(&files, false)?;
+        self.start_automatic(&taken.all);
+        Ok(())
     }
 
     /// Carries on until told to end.
@@ -358,7 +374,7 @@ impl<P: Platform> Engine<P> {
         for hook in self.hooks.ids() {
             self.hook_due(hook);
         }
-        Some(Ending { code })
+        Some(Ending { code, failed: self.failed.take() })
     }
 
     /// A one-service stack ends with its service.
@@ -366,7 +382,7 @@ impl<P: Platform> Engine<P> {
         if !self.options.end_when_down || self.ending != Phase::Serving {
             return;
         }
-        let mut code = 0;
+        let (mut code, mut failed) = (0, None);
         for id in self.world.instances() {
             let Some(standing) = self.world.standing(id) else { continue };
             let down = matches!(standing.shown, Shown::Stopped | Shown::Failed);
@@ -375,25 +391,28 @@ impl<P: Platform> Engine<P> {
             }
             let end = self.books.get(id).and_then(|book| book.end);
             code = end.map_or(u32::from(standing.shown == Shown::Failed), end_code);
-            if standing.shown == Shown::Failed && code == 0 {
-                code = 1;
+            if standing.shown == Shown::Failed {
+                code = code.max(1);
+                failed = Some(standing.because.to_string());
             }
         }
+        self.failed = failed;
         self.shut_down(How::Plan, code, "the service is down");
     }
 
     /// Wishes a start for each that starts by itself.
-    pub(crate) fn start_automatic(&mut self, ids: &[InstanceId]) {
-        for id in ids {
-            let automatic = self
-                .world
-                .standing(*id)
-                .is_some_and(|standing| standing.spec.start_mode == aplomb_core::spec::StartMode::Auto);
-            if automatic {
-                self.queue.push_back(Event::Wish { instance: *id, wish: Wish::Start, because: Because::Automatic });
-            }
+    pub(crate) fn start_automatic(&mut self, ids: &[InstanceId]) -> Vec<InstanceId> {
+        let automatic = |id: &InstanceId| {
+            let standing = self.world.standing(*id);
+            standing.is_some_and(|standing| standing.spec.start_mode == aplomb_core::spec::StartMode::Auto)
+        };
+        let starting: Vec<_> = ids.iter().copied().filter(automatic).collect();
+        for instance in &starting {
+            let because = Because::Automatic;
+            self.queue.push_back(Event::Wish { instance: *instance, wish: Wish::Start, because });
         }
         self.news = true;
+        starting
     }
 
     pub(crate) fn when(&mut self) -> When {

@@ -22,7 +22,10 @@ pub(crate) struct Taken {
 impl<P: Platform> Engine<P> {
     /// Reads files and takes their services in.
     pub(crate) fn load(&mut self, files: &[LoadFile], lenient: bool) -> Result<Taken, Fault> {
-        let sources = files.iter().map(|file| source(&file.path)).collect::<Result<Vec<_>, Fault>>()?;
+        let mut sources = Vec::new();
+        for path in files.iter().map(|file| unit_files(&file.path)).collect::<Result<Vec<_>, Fault>>()?.concat() {
+            sources.push(source(&path)?);
+        }
         let (specs, diagnostics) = aplomb_units::read(&sources, &self.machine, Options { lenient });
         let told = |severity_refuses: bool| -> Vec<String> {
             let wanted = diagnostics.iter().filter(|one| (one.severity == Severity::Refused) == severity_refuses);
@@ -69,15 +72,35 @@ impl<P: Platform> Engine<P> {
     }
 }
 
+/// Endings of files that are units.
+const ENDINGS: &[&str] = &["toml", "service", "socket", "target", "timer"];
+
+/// The file itself, or the units in the directory, by name.
+fn unit_files(path: &str) -> Result<Vec<String>, Fault> {
+    if !fs::metadata(path).is_ok_and(|found| found.is_dir()) {
+        return Ok(vec![path.to_owned()]);
+    }
+    let entries = fs::read_dir(path).map_err(|why| unreadable(path, &why))?;
+    let is_unit = |name: &String| name.rsplit_once('.').is_some_and(|(_, ending)| ENDINGS.contains(&ending));
+    let names = entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok()).filter(is_unit);
+    let mut paths: Vec<_> = names.map(|name| format!("{}/{name}", path.trim_end_matches('/'))).collect();
+    paths.sort();
+    Ok(paths)
+}
+
+fn unreadable(path: &str, why: &std::io::Error) -> Fault {
+    Fault {
+        kind: FaultKind::BadUnit,
+        message: format!("cannot read `{path}`: {why}"),
+        action: Some("name a unit file that can be read".to_owned()),
+        diagnostics: Vec::new(),
+    }
+}
+
 fn source(path: &str) -> Result<Source, Fault> {
     match fs::read_to_string(path) {
         Ok(text) => Ok(Source::new(path, text)),
-        Err(why) => Err(Fault {
-            kind: FaultKind::BadUnit,
-            message: format!("cannot read `{path}`: {why}"),
-            action: Some("name a unit file that can be read".to_owned()),
-            diagnostics: Vec::new(),
-        }),
+        Err(why) => Err(unreadable(path, &why)),
     }
 }
 

@@ -59,7 +59,6 @@ impl Outlet {
         let (pump_outbox, from) = channel();
         let thread = std::thread::Builder::new()
             .name("log pump".to_owned())
-            .stack_size(256 << 10)
             .spawn(move || pump::run(port, &pump_inbox, pump_outbox))?;
         Ok(Outlet { handle, to, from, thread: Some(thread), stale: false })
     }

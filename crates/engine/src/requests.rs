@@ -57,10 +57,8 @@ impl<P: Platform> Engine<P> {
             Ask::Hello => Ok(Some(self.hello())),
             Ask::Load { files, lenient, start } => {
                 let taken = self.load(&files, lenient)?;
-                if start {
-                    self.start_automatic(&taken.all);
-                }
-                Ok(Some(self.loaded(taken)))
+                let starting = if start { self.start_automatic(&taken.all) } else { Vec::new() };
+                Ok(Some(self.loaded(taken, &starting)))
             }
             Ask::Start { names } => self.wish(channel, id, &names, Wish::Start, Goal::Up),
             Ask::Stop { names, how } => self.wish(channel, id, &names, Wish::Stop(firmness(how)), Goal::Down),
@@ -113,9 +111,12 @@ impl<P: Platform> Engine<P> {
         }
     }
 
-    fn loaded(&self, taken: Taken) -> Answer {
-        let name = |id: &InstanceId| Some(self.world.standing(*id)?.name.to_string());
-        Answer::Loaded { services: taken.changed.iter().filter_map(name).collect(), remarks: taken.remarks }
+    fn loaded(&self, taken: Taken, starting: &[InstanceId]) -> Answer {
+        let names = |ids: &[InstanceId]| {
+            ids.iter().filter_map(|id| Some(self.world.standing(*id)?.name.to_string())).collect()
+        };
+        let starting = self.world.with_needed(starting);
+        Answer::Loaded { services: names(&taken.changed), starting: names(&starting), remarks: taken.remarks }
     }
 
     fn wish(

@@ -14,6 +14,7 @@ use crate::orders::How;
 use crate::peer::Peer;
 use crate::service;
 use crate::settings::Settings;
+use crate::turn::Turn;
 
 #[derive(Clone)]
 struct Gateway {
@@ -23,9 +24,10 @@ struct Gateway {
 
 pub(crate) fn register(app: &App, settings: &Settings) -> Result<(), BoxError> {
     let (metrics, hang) = (Metrics::default(), Hang::default());
+    let mut turn = Turn::new(settings);
     let gateway = Gateway {
-        orders: Peer::register(app, "orders", settings.orders)?,
-        stock: Peer::register(app, "stock", settings.stock)?,
+        orders: Peer::register(app, "orders", settings.orders, &mut turn)?,
+        stock: Peer::register(app, "stock", settings.stock, &mut turn)?,
     };
     let router = Router::new()
         .route("/orders", post(place))

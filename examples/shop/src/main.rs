@@ -21,6 +21,7 @@ mod service;
 mod settings;
 mod stock;
 mod store;
+mod turn;
 
 use std::process::ExitCode;
 

@@ -10,6 +10,7 @@ use axum::routing::{get, post};
 use axum::{Extension, Json, Router};
 use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc;
+use tokio::task::JoinSet;
 
 use crate::error::Failure;
 use crate::hang::Hang;
@@ -19,9 +20,12 @@ use crate::peer::Peer;
 use crate::service;
 use crate::settings::Settings;
 use crate::store::{Level, Order};
+use crate::turn::Turn;
 
 /// Orders that may wait; one more is refused with 503.
 const QUEUE: usize = 1_000;
+/// Orders that are fulfilled at the same time.
+const AT_ONCE: usize = 64;
 
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Wish {
@@ -46,14 +50,16 @@ struct Orders {
 pub(crate) fn register(app: &App, settings: &Settings) -> Result<(), BoxError> {
     let (metrics, hang) = (Metrics::default(), Hang::default());
     let (queue, mut waiting) = mpsc::channel(QUEUE);
+    let mut turn = Turn::new(settings);
     let orders = Orders {
-        payment: Peer::register(app, "payment", settings.payment)?,
-        stock: Peer::register(app, "stock", settings.stock)?,
-        store: Peer::register(app, "store", settings.store)?,
+        payment: Peer::register(app, "payment", settings.payment, &mut turn)?,
+        stock: Peer::register(app, "stock", settings.stock, &mut turn)?,
+        store: Peer::register(app, "store", settings.store, &mut turn)?,
         queue,
     };
     let (working, counted) = (orders.clone(), metrics.clone());
     app.spawn(Stage::WORKERS.part("order-queue"), async move |ctx| {
+        let mut busy = JoinSet::new();
         loop {
             let next = match ctx.until_stop(waiting.recv()).await {
                 Some(next) => next,
@@ -62,19 +68,27 @@ pub(crate) fn register(app: &App, settings: &Settings) -> Result<(), BoxError> {
                     waiting.try_recv().ok()
                 }
             };
-            let Some((wish, id)) = next else {
-                return Ok(());
-            };
-            let _busy = ctx.in_flight(format!("order {}", id.as_str()));
-            counted.add(
-                if working.fulfil(wish, &id).await.is_ok() {
-                    "orders_done"
-                } else {
-                    "orders_failed"
-                },
-                1,
-            );
+            let Some((wish, id)) = next else { break };
+            while busy.len() >= AT_ONCE {
+                busy.join_next().await;
+            }
+            let (orders, counted) = (working.clone(), counted.clone());
+            let flight = ctx.in_flight(format!("order {}", RequestId::as_str(&id)));
+            busy.spawn(async move {
+                let done = orders.fulfil(wish, &id).await;
+                counted.add(
+                    if done.is_ok() {
+                        "orders_done"
+                    } else {
+                        "orders_failed"
+                    },
+                    1,
+                );
+                drop(flight);
+            });
         }
+        while busy.join_next().await.is_some() {}
+        Ok(())
     });
     let router = Router::new()
         .route("/orders", post(place))

@@ -12,6 +12,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::error::Failure;
+use crate::turn::Turn;
 
 /// A client of one other service. Clones share connections and breaker.
 #[derive(Clone)]
@@ -28,6 +29,7 @@ impl Peer {
         app: &App,
         name: &'static str,
         address: SocketAddr,
+        turn: &mut Turn,
     ) -> Result<Self, reqwest::Error> {
         let budget = IoBudget::HTTP_CLIENT;
         let client = reqwest::Client::builder()
@@ -47,7 +49,7 @@ impl Peer {
             client,
             breaker: Arc::new(AsyncRecloser::from(breaker)),
         };
-        let probed = peer.clone();
+        let (probed, warm_up) = (peer.clone(), turn.warm_up());
         let open = move || {
             let peer = probed.clone();
             async move {
@@ -56,12 +58,17 @@ impl Peer {
                     .send()
                     .await?
                     .error_for_status()?;
+                tokio::time::sleep(warm_up).await;
                 Ok(())
             }
         };
+        let close = move |()| async move {
+            tokio::time::sleep(warm_up).await;
+            Ok(())
+        };
         // Optional: a service whose neighbour is missing answers 502, it does not stay away itself.
-        let part = Stage::EGRESS.part(format!("{name}-client")).optional();
-        app.resource(part, budget, open, |()| async { Ok(()) });
+        let part = turn.next(Stage::EGRESS.part(format!("{name}-client")).optional());
+        turn.took(&app.resource(part, budget, open, close));
         Ok(peer)
     }
 
@@ -128,6 +135,10 @@ impl Peer {
 }
 
 async fn refused(peer: &'static str, status: StatusCode, answer: reqwest::Response) -> Failure {
-    let why = answer.text().await.unwrap_or_default();
+    let text = answer.text().await.unwrap_or_default();
+    let said = serde_json::from_str::<serde_json::Value>(&text).ok();
+    let why = said
+        .and_then(|said| Some(said.get("error")?.as_str()?.to_owned()))
+        .unwrap_or(text);
     Failure::Refused { peer, status, why }
 }

@@ -42,6 +42,29 @@ impl Role {
     }
 }
 
+/// Whether dependencies open at once or one after the other; the second exists to be compared with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Start {
+    Parallel,
+    Sequential,
+}
+
+/// Neither word.
+#[derive(Debug)]
+pub(crate) struct NoStart;
+
+impl std::str::FromStr for Start {
+    type Err = NoStart;
+
+    fn from_str(word: &str) -> Result<Self, NoStart> {
+        match word {
+            "parallel" => Ok(Self::Parallel),
+            "sequential" => Ok(Self::Sequential),
+            _ => Err(NoStart),
+        }
+    }
+}
+
 /// A variable that does not say what it should.
 #[derive(Debug, thiserror::Error)]
 #[error("`{variable}={value}` is not {wanted}")]
@@ -67,6 +90,10 @@ pub(crate) struct Settings {
     pub(crate) database: PathBuf,
     /// `SHOP_LAME_DUCK_MS`, 1000.
     pub(crate) lame_duck: Duration,
+    /// `SHOP_WARM_UP_MS`, how long each dependency takes to warm up and to say goodbye, as one far away does; 0.
+    pub(crate) warm_up: Duration,
+    /// `SHOP_START`, `parallel` or `sequential`.
+    pub(crate) start: Start,
     /// `SHOP_CHARGE_MS`, how long the bank takes for one payment, 20.
     pub(crate) charge: Duration,
 }
@@ -82,6 +109,8 @@ impl Settings {
             database: std::env::var_os("SHOP_DATABASE")
                 .map_or_else(|| std::env::temp_dir().join("shop.db"), PathBuf::from),
             lame_duck: milliseconds("SHOP_LAME_DUCK_MS", 1_000)?,
+            warm_up: milliseconds("SHOP_WARM_UP_MS", 0)?,
+            start: read("SHOP_START", "`parallel` or `sequential`", Start::Parallel)?,
             charge: milliseconds("SHOP_CHARGE_MS", 20)?,
         })
     }

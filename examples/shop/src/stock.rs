@@ -17,6 +17,7 @@ use crate::peer::Peer;
 use crate::service;
 use crate::settings::Settings;
 use crate::store::Level;
+use crate::turn::Turn;
 
 /// How old a cached level may be.
 const FRESH: Duration = Duration::from_secs(2);
@@ -32,13 +33,19 @@ struct Stock {
 
 pub(crate) fn register(app: &App, settings: &Settings) -> Result<(), BoxError> {
     let (metrics, hang) = (Metrics::default(), Hang::default());
-    let store = Peer::register(app, "store", settings.store)?;
+    let mut turn = Turn::new(settings);
+    let store = Peer::register(app, "store", settings.store, &mut turn)?;
     let open = || async { Ok(Cache::default()) };
     let close = |cache: Cache| async move {
         lock(&cache).clear();
         Ok(())
     };
-    let cache = app.resource(Stage::STORES.part("cache"), IoBudget::CACHE, open, close);
+    let cache = app.resource(
+        turn.next(Stage::STORES.part("cache")),
+        IoBudget::CACHE,
+        open,
+        close,
+    );
     let swept = cache.clone();
     app.spawn(
         Stage::WORKERS.part("sweeper").after(&cache),

@@ -47,7 +47,7 @@ fn pages(aplomb: &Command) -> std::io::Result<Vec<(String, Vec<u8>)>> {
     let mut pages = vec![("aplomb.1".to_owned(), page(aplomb)?)];
     for verb in verbs {
         let name = format!("aplomb-{}", verb.get_name());
-        pages.push((format!("{name}.1"), page(verb.name(name))?));
+        pages.push((format!("{name}.1"), page(verb)?));
     }
     Ok(pages)
 }

@@ -32,7 +32,7 @@ use crate::args::EngineArgs;
 use crate::client::{Client, unexpected};
 use crate::failure::{Exit, Failure};
 use crate::host::endpoint::Endpoint;
-use crate::host::{detach, foreground};
+use crate::host::foreground;
 use crate::progress::Aim;
 use crate::ui::Ui;
 use crate::watch;
@@ -72,8 +72,8 @@ impl Verb {
     /// Does it. The exit code is one of ours, but for `run`, which ends as its program did.
     pub(crate) fn run(self, context: &mut Context) -> Result<u8, Failure> {
         let exit = match self {
-            Verb::Run(args) => return args.run(),
-            Verb::Engine(args) => engine(&args)?,
+            Verb::Run(args) => return args.run(context),
+            Verb::Engine(args) => return foreground::engine(&args, &context.endpoint),
             Verb::Up(verb) => verb.run(context)?,
             Verb::Down(verb) => verb.run(context)?,
             Verb::Start(verb) => verb.run(context)?,
@@ -101,18 +101,13 @@ impl Verb {
     }
 }
 
-fn engine(args: &EngineArgs) -> Result<Exit, Failure> {
-    if args.detached {
-        detach::leave_session();
-    }
-    foreground::engine(args)
-}
-
 /// What every verb is given.
 #[derive(Debug)]
 pub(crate) struct Context {
     pub(crate) ui: Ui,
     pub(crate) endpoint: Endpoint,
+    /// The operator said where; it is not the usual place.
+    pub(crate) endpoint_named: bool,
 }
 
 impl Context {

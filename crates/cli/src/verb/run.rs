@@ -6,6 +6,7 @@ use aplomb_core::Spec;
 use aplomb_core::spec::LogTo;
 use clap::Args;
 
+use super::Context;
 use crate::failure::Failure;
 use crate::host::foreground;
 use crate::said::{Said, When};
@@ -40,9 +41,11 @@ pub(crate) struct RunArgs {
 }
 
 impl RunArgs {
-    pub(crate) fn run(self) -> Result<u8, Failure> {
+    pub(crate) fn run(self, context: &Context) -> Result<u8, Failure> {
         let spec = self.spec()?;
-        foreground::run(spec, &self)
+        // The one engine of a container answers at the usual place; others only where they are told to.
+        let reachable = context.endpoint_named || std::process::id() == 1;
+        foreground::run(spec, reachable.then_some(&context.endpoint))
     }
 
     /// What was said as the definition of a service.

@@ -9,7 +9,7 @@ use std::format;
 use std::string::String;
 use std::vec::Vec;
 
-use crate::spec::{Spec, Whom};
+use crate::spec::{Reload, Spec, Whom};
 use crate::{Action, Do, Fact, InstanceId, RunEvent, RunId, Signal, Target, Task, World};
 
 /// One run as the engine sees it.
@@ -17,7 +17,7 @@ use crate::{Action, Do, Fact, InstanceId, RunEvent, RunId, Signal, Target, Task,
 pub(super) struct Tree {
     /// Answers owed to the core.
     pub conditions: bool,
-    pub spawning: Option<Task>,
+    pub spawning: BTreeSet<Task>,
     pub finding: bool,
     pub freezing: bool,
     pub thawing: bool,
@@ -28,16 +28,18 @@ pub(super) struct Tree {
     /// Programs of ours that live, and processes they left behind.
     pub alive: BTreeSet<Task>,
     pub strays: u8,
-    /// Something was executed: there is a tree to be let go of.
-    pub planted: bool,
-    /// What was sent and has not been acted on by the processes.
-    pub asked: bool,
+    /// Who was asked to end, and who was killed.
+    pub asked: Option<Target>,
     pub killed: Option<Target>,
+    /// Asked by signal to read its settings again.
+    pub reloading: bool,
+    /// Everything of it is to be gone when the run is over.
+    whole: bool,
 }
 
 impl Tree {
     pub(super) fn is_empty(&self) -> bool {
-        self.alive.is_empty() && self.strays == 0 && self.spawning.is_none()
+        self.alive.is_empty() && self.strays == 0 && self.spawning.is_empty()
     }
 
     pub(super) fn main(&self) -> Option<Task> {
@@ -50,7 +52,7 @@ impl Tree {
     /// Something will be told without any time passing.
     pub(super) fn owes_answer(&self) -> bool {
         self.conditions
-            || self.spawning.is_some()
+            || !self.spawning.is_empty()
             || self.finding
             || self.freezing
             || self.thawing
@@ -93,7 +95,7 @@ impl Engine {
             }
             Action::Finished => {
                 self.finished += 1;
-                rule(self.finished == 1, "finished is told twice")
+                rule(self.finished == 1, || "finished is told twice")
             }
         }
     }
@@ -103,16 +105,21 @@ impl Engine {
         match self.runs.get(&id) {
             Some((current, _)) => rule(
                 *current == run,
-                "two runs of one instance, or an action for one that is over",
+                || "two runs of one instance, or an action for one that is over",
             )?,
             None => {
                 rule(
                     latest.is_none_or(|latest| latest < run),
-                    "an action for a run that is over",
+                    || "an action for a run that is over",
                 )?;
                 self.latest.insert(id, run);
                 self.begun += 1;
-                self.runs.insert(id, (run, Tree::default()));
+                let spec = world.standing(id).map(|it| it.spec.clone());
+                let tree = Tree {
+                    whole: spec.is_some_and(|spec| ends_whole_trees(&spec)),
+                    ..Tree::default()
+                };
+                self.runs.insert(id, (run, tree));
             }
         }
         let Some((_, tree)) = self.runs.get_mut(&id) else {
@@ -121,36 +128,18 @@ impl Engine {
         match act {
             Do::CheckConditions => begin(&mut tree.conditions, "conditions are checked twice"),
             Do::Spawn(task) => {
-                let ours = tree
-                    .alive
-                    .iter()
-                    .find(|task| !matches!(task, Task::Main(_)));
-                rule(
-                    ours.is_none(),
-                    &format!("{task:?} is spawned while {ours:?} runs"),
-                )?;
-                rule(
-                    !tree.alive.contains(task),
-                    &format!("{task:?} is spawned twice"),
-                )?;
-                rule(
-                    tree.spawning.is_none(),
-                    "a spawn while another is unanswered",
-                )?;
-                tree.planted = true;
-                tree.spawning = Some(*task);
-                Ok(())
+                let mut all = tree.alive.union(&tree.spawning);
+                let ours = all.find(|task| !matches!(task, Task::Main(_)));
+                rule(ours.is_none(), || {
+                    format!("{task:?} is spawned while {ours:?} runs")
+                })?;
+                let twice = tree.alive.contains(task) || !tree.spawning.insert(*task);
+                rule(!twice, || format!("{task:?} is spawned twice"))
             }
-            Do::Abandon(task) => {
-                if tree.spawning == Some(*task) {
-                    tree.spawning = None;
-                    return Ok(());
-                }
-                rule(
-                    tree.alive.remove(task),
-                    &format!("{task:?} is abandoned and does not run"),
-                )
-            }
+            Do::Abandon(task) => rule(
+                tree.alive.remove(task) || tree.spawning.remove(task),
+                || format!("{task:?} is abandoned and does not run"),
+            ),
             Do::FindMain => begin(&mut tree.finding, "the main process is looked for twice"),
             Do::Prove => begin(&mut tree.proving, "proof is looked for twice"),
             Do::StopProving => end(
@@ -163,53 +152,72 @@ impl Engine {
                 "a health probe is called off that does not run",
             ),
             Do::Signal(signal, target) => {
+                let spec = world.standing(id).map(|it| it.spec.clone());
                 if *signal == Signal::KILL {
                     tree.killed = Some(*target);
+                } else if spec.is_some_and(|spec| reloads(&spec, *signal)) {
+                    tree.reloading = true;
                 } else if *signal != Signal::CONT {
-                    tree.asked = true;
+                    tree.asked = Some(*target);
                 }
                 Ok(())
             }
             Do::Request(_) => {
-                tree.asked = true;
+                tree.asked = Some(Target::Tree);
                 Ok(())
             }
             Do::Kill(target) => {
                 tree.killed = Some(*target);
                 Ok(())
             }
-            Do::Freeze => begin(&mut tree.freezing, "frozen twice"),
-            Do::Thaw => begin(&mut tree.thawing, "thawed twice"),
+            // Each takes back the other, answered or not.
+            Do::Freeze => {
+                tree.thawing = false;
+                begin(&mut tree.freezing, "frozen twice")
+            }
+            Do::Thaw => {
+                tree.freezing = false;
+                tree.thawing = true;
+                Ok(())
+            }
             Do::WatchTree => {
                 tree.watching = true;
                 Ok(())
             }
-            Do::Uproot => self.uproot(id, world),
+            Do::Uproot => self.uproot(id),
         }
     }
 
-    fn uproot(&mut self, id: InstanceId, world: &World) -> Result<(), String> {
+    fn uproot(&mut self, id: InstanceId) -> Result<(), String> {
         let Some((_, tree)) = self.runs.remove(&id) else {
             return Err("uprooted twice".into());
         };
         self.uprooted += 1;
         rule(
             !tree.proving,
-            "a run is over whose proof is still looked for",
+            || "a run is over whose proof is still looked for",
         )?;
-        rule(!tree.health, "a run is over whose health is still watched")?;
-        let spec = world.standing(id).map(|standing| standing.spec.clone());
-        let whole = spec.is_some_and(|spec| ends_whole_trees(&spec));
         rule(
-            !whole || tree.is_empty(),
-            &format!("a tree is let go of that is not empty: {tree:?}"),
-        )
+            !tree.health,
+            || "a run is over whose health is still watched",
+        )?;
+        rule(!tree.whole || tree.is_empty(), || {
+            format!("a tree is let go of that is not empty: {tree:?}")
+        })
     }
 }
 
 /// Whether everything of a run is to be gone when it is over.
-pub(super) fn ends_whole_trees(spec: &Spec) -> bool {
+fn ends_whole_trees(spec: &Spec) -> bool {
     matches!(spec.stop.whom, Whom::Tree | Whom::Mixed) && spec.stop.kill.is_some()
+}
+
+/// Whether this signal asks for no end.
+pub(super) fn reloads(spec: &Spec, signal: Signal) -> bool {
+    match &spec.reload {
+        Reload::Signal(by) | Reload::Notify(by) => *by == signal,
+        Reload::Impossible | Reload::Commands(_) => false,
+    }
 }
 
 /// Applies what happened to the processes, so that what is told and what is so agree.
@@ -217,10 +225,12 @@ pub(super) fn follow(tree: &mut Tree, what: &RunEvent) {
     match what {
         RunEvent::Conditions(_) => tree.conditions = false,
         RunEvent::Spawned(task) => {
-            tree.spawning = None;
+            tree.spawning.remove(task);
             tree.alive.insert(*task);
         }
-        RunEvent::SpawnFailed(..) => tree.spawning = None,
+        RunEvent::SpawnFailed(task, _) => {
+            tree.spawning.remove(task);
+        }
         RunEvent::Ended(task, _) => {
             tree.alive.remove(task);
         }
@@ -235,21 +245,27 @@ pub(super) fn follow(tree: &mut Tree, what: &RunEvent) {
         RunEvent::TreeEmpty => tree.watching = false,
         RunEvent::Frozen(_) => tree.freezing = false,
         RunEvent::Thawed(_) => tree.thawing = false,
-        RunEvent::Ready
-        | RunEvent::ReadyImpossible(_)
-        | RunEvent::Health(_)
-        | RunEvent::Notify(_) => {}
+        RunEvent::Ready | RunEvent::ReadyImpossible(_) | RunEvent::Health(_) => {}
+        RunEvent::Notify(_) => tree.reloading = false,
     }
 }
 
-pub(super) fn rule(holds: bool, otherwise: &str) -> Result<(), String> {
-    if holds { Ok(()) } else { Err(otherwise.into()) }
+/// A law holds, or here is how it is broken.
+pub(super) fn rule<S: Into<String>>(
+    holds: bool,
+    otherwise: impl FnOnce() -> S,
+) -> Result<(), String> {
+    if holds {
+        Ok(())
+    } else {
+        Err(otherwise().into())
+    }
 }
 
 fn begin(going: &mut bool, otherwise: &str) -> Result<(), String> {
-    rule(!core::mem::replace(going, true), otherwise)
+    rule(!core::mem::replace(going, true), || otherwise)
 }
 
 fn end(going: &mut bool, otherwise: &str) -> Result<(), String> {
-    rule(core::mem::replace(going, false), otherwise)
+    rule(core::mem::replace(going, false), || otherwise)
 }

@@ -2,8 +2,12 @@
 //! chance. The list of promises is `docs/promises.md`.
 
 mod engine;
+mod explorer;
 mod laws;
 mod sim;
 
+mod ending;
 mod life;
 mod order;
+mod place;
+mod seeds;

@@ -7,7 +7,7 @@ use std::string::{String, ToString};
 use std::vec::Vec;
 use std::{format, vec};
 
-use super::engine::{Engine, follow};
+use super::engine::{Engine, follow, reloads};
 use super::laws;
 use crate::spec::{Command, Spec};
 use crate::{
@@ -272,7 +272,7 @@ impl Sim {
                 Plan::Tell(RunEvent::Ended(task, _)) if !tree.alive.contains(&task) => continue,
                 Plan::Tell(RunEvent::TreeEmpty) if !tree.watching || !tree.is_empty() => continue,
                 Plan::Tell(RunEvent::Ready) if !tree.proving => continue,
-                Plan::Tell(RunEvent::Spawned(task)) if tree.spawning != Some(task) => continue,
+                Plan::Tell(RunEvent::Spawned(task)) if !tree.spawning.contains(&task) => continue,
                 Plan::Tell(what) => self.tell(id, run, what),
                 Plan::StrayEnds => tree.strays = tree.strays.saturating_sub(1),
             }
@@ -351,12 +351,8 @@ impl Sim {
 
     /// A reload signal asks for no end.
     fn means_end(&self, id: InstanceId, signal: Signal) -> bool {
-        use crate::spec::Reload;
-        self.world.standing(id).is_none_or(|it| {
-            let reloads = matches!(&it.spec.reload,
-                Reload::Signal(reload) | Reload::Notify(reload) if *reload == signal);
-            !reloads
-        })
+        let standing = self.world.standing(id);
+        standing.is_none_or(|it| !reloads(it.spec, signal))
     }
 
     fn spawned(&mut self, id: InstanceId, run: RunId, task: Task) {

@@ -14,7 +14,7 @@ use crate::process::{PATIENCE, Victim};
 type Story = (&'static str, fn(), fn() -> bool);
 
 pub(crate) fn all() -> Vec<Trial> {
-    let stories: [Story; 10] = [
+    let stories: [Story; 12] = [
         (
             "ctrl_c_twice_forces_within_two_seconds",
             ctrl_c_twice,
@@ -32,6 +32,8 @@ pub(crate) fn all() -> Vec<Trial> {
             pid_namespace,
             has_namespaces,
         ),
+        ("a_signal_brings_its_name_and_its_sender", sender, nothing),
+        ("a_custom_signal_calls_and_does_not_stop", custom, nothing),
         ("children_do_not_inherit_a_signal_mask", child, nothing),
         ("a_clean_stop_may_end_by_its_signal", resignal, nothing),
         (
@@ -320,4 +322,28 @@ fn health() {
     victim.line("WAITING");
     assert_eq!(ask("/readyz"), "503");
     assert_eq!(victim.end().code(), 124);
+}
+
+fn custom() {
+    let mut victim = Victim::ready("custom");
+    victim.signal("HUP");
+    victim.line("CALLED");
+    victim.signal("HUP");
+    victim.line("CALLED");
+    victim.signal("TERM");
+    assert_eq!(victim.end().code(), 0);
+}
+
+fn sender() {
+    let victim = Victim::ready("custom");
+    victim.signal("TERM");
+    let ended = victim.end();
+    assert_eq!(ended.report["cause"]["signal"], "SIGTERM");
+    let sender = &ended.report["cause"]["sender"]["process"];
+    assert!(sender["pid"].as_u64() > Some(1), "{sender}");
+    // A sender may be gone before its name is read; a wrong name it may not have.
+    assert!(
+        sender["name"].is_null() || sender["name"] == "kill",
+        "{sender}"
+    );
 }

@@ -50,6 +50,8 @@ impl Victim {
             .env("VICTIM", mode)
             .env("APLOMB_REPORT", &report)
             .env("RUST_BACKTRACE", "0");
+        #[cfg(windows)]
+        command.stdin(Stdio::piped());
         let mut child = command
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
@@ -78,6 +80,7 @@ impl Victim {
         victim
     }
 
+    #[cfg(unix)]
     pub(crate) fn pid(&self) -> u32 {
         self.child.id()
     }
@@ -116,6 +119,17 @@ impl Victim {
                     panic!("no line `{start}` among {:#?}", self.seen)
                 }
             }
+        }
+    }
+
+    /// SIGTERM, or a word on standard input where there are no signals.
+    pub(crate) fn ask_to_stop(&mut self) {
+        #[cfg(unix)]
+        self.signal("TERM");
+        #[cfg(windows)]
+        {
+            use std::io::Write;
+            writeln!(self.child.stdin.as_mut().unwrap(), "stop").unwrap();
         }
     }
 

@@ -1,11 +1,11 @@
-//! The program under test, in many modes. `stop` on standard input asks it to stop where a platform has no signals.
+//! The program under test, in many modes. Where there are no signals, `stop` on standard input asks it to stop.
 
-use std::io::{BufRead, Write};
+use std::io::Write;
 use std::process::ExitCode;
 use std::time::Duration;
 
 use aplomb_lifecycle::{
-    App, BoxError, Builder, Ctx, IoBudget, Notice, OnFailure, OnSignal, Signal, Stage, app, http,
+    App, BoxError, Builder, Ctx, IoBudget, Notice, OnFailure, Stage, app, http,
 };
 use axum::Router;
 use axum::routing::get;
@@ -40,12 +40,17 @@ pub(crate) fn run(mode: &str) -> ExitCode {
     match mode {
         "threads" => threads(),
         "nested" => builder(LONG).run(nested),
+        #[cfg(unix)]
         "custom" => builder(LONG)
-            .on_signal(Signal::HUP, OnSignal::call(|| say("CALLED")))
+            .on_signal(
+                aplomb_lifecycle::Signal::HUP,
+                aplomb_lifecycle::OnSignal::call(|| say("CALLED")),
+            )
             .run(async |app| idle(&app)),
         "panic" => builder(LONG).run(async move |app| panics(&app, stage(&argument))),
         "hang" => builder(SHORT).run(async move |app| hangs(&app, stage(&argument))),
         "thread-hang" => builder(SHORT).run_sync(|app| {
+            heed_stdin(&app);
             app.thread(Stage::WORKERS.part("deaf"), |_| {
                 loop {
                     std::thread::park();
@@ -53,13 +58,15 @@ pub(crate) fn run(mode: &str) -> ExitCode {
             });
             Ok(())
         }),
-        "setup-hang" => builder(SHORT).run_sync(|_| {
+        "setup-hang" => builder(SHORT).run_sync(|app| {
+            heed_stdin(&app);
             say("SETUP");
             loop {
                 std::thread::park();
             }
         }),
         "main-hang" => builder(LONG).run(async |app| {
+            heed_stdin(&app);
             // Dropped with the runtime, after the last stage: the guard must end what this holds.
             app.spawn(Stage::WORKERS.part("bad-drop"), async |ctx| {
                 tokio::task::spawn_blocking(|| {
@@ -98,21 +105,33 @@ pub(crate) fn run(mode: &str) -> ExitCode {
     }
 }
 
+/// Started by the service control manager (and only there).
+pub(crate) fn service(report: &str) -> ExitCode {
+    builder(LONG)
+        .windows_service("AplombLifecycleVictim")
+        .report_to(report)
+        .run(async |app| idle(&app))
+}
+
 fn stage(name: &str) -> Stage {
     Stage::at(name.parse().unwrap())
 }
 
-/// For platforms without signals: a line on standard input asks for the stop.
-pub(crate) fn heed_stdin(app: &App) {
+/// Where there are no signals, a line on standard input asks for the stop.
+#[cfg(windows)]
+fn heed_stdin(app: &App) {
     let app = app.clone();
     std::thread::spawn(move || {
-        for line in std::io::stdin().lock().lines().map_while(Result::ok) {
+        for line in std::io::BufRead::lines(std::io::stdin().lock()).map_while(Result::ok) {
             if line.trim() == "stop" {
                 app.stop();
             }
         }
     });
 }
+
+#[cfg(unix)]
+fn heed_stdin(_: &App) {}
 
 async fn until_stopped(ctx: Ctx) -> Result<(), BoxError> {
     ctx.stopping().await;
@@ -174,6 +193,7 @@ async fn nested(app: App) -> Result<(), BoxError> {
 }
 
 fn panics(app: &App, stage: Stage) -> Result<(), BoxError> {
+    heed_stdin(app);
     app.spawn(stage.part("bad"), async |ctx| {
         ctx.stopping().await;
         panic!("at the stop")
@@ -183,6 +203,7 @@ fn panics(app: &App, stage: Stage) -> Result<(), BoxError> {
 }
 
 fn hangs(app: &App, stage: Stage) -> Result<(), BoxError> {
+    heed_stdin(app);
     app.spawn(stage.part("stuck"), async |ctx| {
         let _busy = ctx.in_flight("the long thing");
         std::future::pending().await
@@ -196,6 +217,7 @@ fn hangs(app: &App, stage: Stage) -> Result<(), BoxError> {
 }
 
 async fn slow_start(app: App) -> Result<(), BoxError> {
+    heed_stdin(&app);
     let fast = app.resource(
         Stage::STORES.part("fast"),
         IoBudget::CACHE,
@@ -241,6 +263,7 @@ async fn no_start(app: App) -> Result<(), BoxError> {
 
 /// Every worker of the runtime is held by code that never yields.
 async fn blocked(app: App) -> Result<(), BoxError> {
+    heed_stdin(&app);
     for index in 0..std::thread::available_parallelism()?.get() + 1 {
         app.spawn(
             Stage::WORKERS.part(format!("blocker-{index}")),
@@ -291,6 +314,7 @@ async fn restarts(app: App) -> Result<(), BoxError> {
 
 /// An operation over its budget is interrupted, releases what it held, and names the resource.
 async fn bounded(app: App) -> Result<(), BoxError> {
+    heed_stdin(&app);
     struct Held;
     impl Drop for Held {
         fn drop(&mut self) {
@@ -317,6 +341,7 @@ async fn bounded(app: App) -> Result<(), BoxError> {
 
 /// Longer than the grace period, but always getting on: what a notify socket grants extensions for.
 async fn progress(app: App) -> Result<(), BoxError> {
+    heed_stdin(&app);
     app.spawn(Stage::DRAIN.part("upload"), async |ctx| {
         ctx.stopping().await;
         for part in 0..40 {
