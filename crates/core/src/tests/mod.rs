@@ -4,10 +4,13 @@
 mod engine;
 mod explorer;
 mod laws;
+mod place;
+mod seeds;
 mod sim;
 
 mod ending;
 mod life;
 mod order;
-mod place;
-mod seeds;
+mod relations;
+mod serving;
+mod starting;

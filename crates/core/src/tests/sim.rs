@@ -233,7 +233,7 @@ impl Sim {
                 self.answer(instance, run, &act);
             }
         }
-        if let Err(broken) = laws::check(&self.world, &self.engine, self.now) {
+        if let Err(broken) = laws::check(&self.world, &self.engine) {
             panic!("{broken}\nafter {:#?}", self.record);
         }
     }
