@@ -4,7 +4,7 @@ use std::format;
 use std::string::String;
 
 use super::engine::{Engine, rule};
-use crate::{Because, InstanceId, Instant, Shown, Wanted, World};
+use crate::{Because, InstanceId, Shown, Wanted, World};
 
 /// Looks at everything; the error names the law that is broken.
 pub(super) fn check(world: &World, engine: &Engine) -> Result<(), String> {

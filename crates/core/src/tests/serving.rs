@@ -9,9 +9,7 @@ use crate::quantity::ExitCode;
 use crate::spec::{
     Check, Command, ExitAction, Growth, Health, HealthAction, Pause, Reload, RestartWhen, Spec,
 };
-use crate::{
-    Because, Do, End, Fact, Health as Answer, Notify, RunEvent, Shown, Signal, Target, Task, Wish,
-};
+use crate::{Do, End, Fact, Health as Answer, Notify, RunEvent, Shown, Signal, Target, Task, Wish};
 
 fn up(with: impl FnOnce(&mut Spec)) -> Sim {
     Sim::up(service("a", with))

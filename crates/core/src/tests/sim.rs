@@ -427,6 +427,17 @@ impl Sim {
             .collect()
     }
 
+    /// The programs spawned for it, in order.
+    pub(super) fn programs(&self, name: &str) -> Vec<Task> {
+        let mut tasks = Vec::new();
+        for act in self.did(name) {
+            if let Do::Spawn(task) = act {
+                tasks.push(task);
+            }
+        }
+        tasks
+    }
+
     pub(super) fn facts(&self, name: &str) -> Vec<Fact> {
         let id = self.id(name);
         let mine = |action: &Action| match action {

@@ -20,12 +20,7 @@ fn once(with: impl FnOnce(&mut Spec)) -> Sim {
 }
 
 fn spawned(sim: &Sim) -> Vec<Task> {
-    let did = sim.did("a").into_iter();
-    did.filter_map(|act| match act {
-        Do::Spawn(task) => Some(task),
-        _ => None,
-    })
-    .collect()
+    sim.programs("a")
 }
 
 fn tells(sim: &Sim, moment: Moment) -> usize {
