@@ -5,6 +5,7 @@ mod engine;
 mod explorer;
 mod laws;
 mod place;
+mod promises;
 mod seeds;
 mod sim;
 
