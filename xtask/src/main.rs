@@ -3,6 +3,8 @@
 //! Nothing but the standard library, so that `cargo xtask` starts at once on a fresh clone.
 //! What a verb needs from the system it installs itself, or says what to install.
 
+mod corpus;
+
 use std::env;
 use std::process::{Command, ExitCode};
 
@@ -28,6 +30,11 @@ const VERBS: &[Verb] = &[
         name: "unit",
         about: "unit, story, contract and end-to-end tests",
         run: unit,
+    },
+    Verb {
+        name: "corpus",
+        about: "read the units of real Debian packages (downloads them)",
+        run: corpus::run,
     },
     Verb {
         name: "test",

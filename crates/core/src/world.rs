@@ -218,6 +218,17 @@ impl World {
         self.nodes.keys().copied()
     }
 
+    /// These, and all that a start of them starts.
+    pub fn with_needed(&self, ids: &[InstanceId]) -> Vec<InstanceId> {
+        let mut found: BTreeSet<_> = ids.iter().copied().collect();
+        let mut todo = ids.to_vec();
+        while let Some(node) = todo.pop().and_then(|id| self.nodes.get(&id)) {
+            let pulled = node.edges.requires.iter().chain(&node.edges.wants).copied();
+            todo.extend(pulled.filter(|id| found.insert(*id)));
+        }
+        found.into_iter().collect()
+    }
+
     /// How an instance stands.
     pub fn standing(&self, id: InstanceId) -> Option<Standing<'_>> {
         let node = self.nodes.get(&id)?;

@@ -7,6 +7,7 @@
 //! The only home of `unsafe` and of operating-system `cfg`, besides the few places the house rules name.
 
 mod duties;
+mod executable;
 mod launch;
 mod spawn_error;
 
@@ -18,5 +19,6 @@ pub use duties::{
     ChannelId, Happened, Holding, HostSignal, Member, Notification, Peer, Platform, ProcessId,
     Pump, PumpEvent, PumpPort, Sent, SocketId, Started, StreamId, TreeId, Usage,
 };
+pub use executable::is_executable;
 pub use launch::{Launch, Output};
 pub use spawn_error::{SpawnError, Step};
