@@ -7,6 +7,7 @@
 mod args;
 mod client;
 mod compare;
+mod definition;
 mod failure;
 mod files;
 mod follow;

@@ -41,7 +41,8 @@ pub(crate) fn what(kind: &EventKind) -> String {
 /// What happened and why, as one sentence.
 pub(crate) fn sentence(event: &Event) -> String {
     let what = what(&event.kind);
-    if event.because.is_empty() {
+    // A reason that only says it again is none.
+    if event.because.is_empty() || what.starts_with(&event.because) {
         return what;
     }
     format!("{what}: {}", event.because)

@@ -139,7 +139,10 @@ fn facts(status: &ServiceStatus, greeting: &Greeting, seen: &Seen) -> Vec<(&'sta
             .pid
             .map(|pid| ("main", main_process(pid, status.run))),
     );
-    facts.extend(uses(&status.usage, greeting).map(|uses| ("uses", uses)));
+    facts.extend(uses(&status.usage).map(|uses| ("uses", uses)));
+    if status.usage.processes.is_some_and(|number| number > 0) {
+        facts.push(("held by", greeting.holding.clone()));
+    }
     facts.extend(restarts(status.restarts).map(|text| ("restarts", text)));
     let last = status.last_run.as_ref();
     facts.extend(last.map(|last| ("last run", last_run(last, seen.now))));
@@ -182,7 +185,7 @@ fn restarts(restarts: u32) -> Option<String> {
     (restarts > 0).then(|| restarts.to_string())
 }
 
-fn uses(usage: &Usage, greeting: &Greeting) -> Option<String> {
+fn uses(usage: &Usage) -> Option<String> {
     let parts: Vec<String> = [
         usage
             .memory_bytes
@@ -203,7 +206,7 @@ fn uses(usage: &Usage, greeting: &Greeting) -> Option<String> {
     .into_iter()
     .flatten()
     .collect();
-    (!parts.is_empty()).then(|| format!("{} (held by {})", parts.join(", "), greeting.holding))
+    (!parts.is_empty()).then(|| parts.join(", "))
 }
 
 fn last_run(last: &LastRun, now: WallNanos) -> String {

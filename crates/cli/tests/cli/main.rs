@@ -6,7 +6,9 @@ mod home;
 mod snapshot;
 
 mod asks;
+mod files;
 mod helps;
+mod installed;
 mod logs;
 mod trouble;
 mod up;
