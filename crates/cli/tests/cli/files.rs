@@ -113,5 +113,26 @@ fn every_verb_has_a_manual_page() {
     assert!(page("aplomb.1").expect("there").contains(".TH aplomb 1"));
     let stop = page("aplomb-stop.1").expect("there");
     assert!(stop.contains("\\fB\\-\\-force\\fR"), "{stop}");
+    let unit = page("aplomb-unit.5").expect("there");
+    assert!(unit.contains("\n.B stop.budget\n"), "{unit}");
     assert!(page("aplomb-engine.1").is_err(), "hidden verbs have none");
+}
+
+#[test]
+fn the_manual_pages_in_the_documentation_are_those_of_this_program() {
+    let home = Home::new();
+    let names = home.run(&["man", "pages"]).out;
+    let kept = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/man");
+    for name in names.lines() {
+        let now = std::fs::read_to_string(home.path().join("pages").join(name)).expect("written");
+        if std::env::var_os("UPDATE_SNAPSHOTS").is_some() {
+            std::fs::create_dir_all(&kept).expect("made");
+            std::fs::write(kept.join(name), &now).expect("written");
+        }
+        let then = std::fs::read_to_string(kept.join(name)).unwrap_or_default();
+        assert!(
+            then == now,
+            "docs/man/{name} is out of date: UPDATE_SNAPSHOTS=1 cargo test -p aplomb"
+        );
+    }
 }

@@ -10,5 +10,6 @@ mod files;
 mod helps;
 mod installed;
 mod logs;
+mod real;
 mod trouble;
 mod up;
