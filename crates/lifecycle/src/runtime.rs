@@ -195,6 +195,12 @@ impl<T: Clone> Resource<T> {
     /// Runs one operation within the resource's read budget, cut to what is left of a stop. Over it, the operation is
     /// dropped, which releases what it held; the error names the resource. Meanwhile it counts as in flight.
     ///
+    /// ```no_run
+    /// # async fn query(db: &aplomb_lifecycle::Resource<u8>) -> Result<(), aplomb_lifecycle::TimedOut> {
+    /// let rows = db.bounded(async { 42 }).await?;
+    /// # let _ = rows; Ok(()) }
+    /// ```
+    ///
     /// # Errors
     /// [`TimedOut`], never the operation's own error: that is inside the answer.
     #[track_caller]

@@ -43,6 +43,15 @@ impl RequestId {
     }
 
     /// Hands the id, and the `traceparent` that came with it, on to an outgoing request.
+    ///
+    /// ```no_run
+    /// # use axum::{Extension, http::HeaderMap};
+    /// use aplomb_lifecycle::http::RequestId;
+    /// async fn handler(Extension(id): Extension<RequestId>) {
+    ///     let mut headers = HeaderMap::new();
+    ///     id.hand_on(&mut headers); // for the outgoing request
+    /// }
+    /// ```
     pub fn hand_on(&self, headers: &mut HeaderMap) {
         if let Ok(value) = HeaderValue::from_str(&self.id) {
             headers.insert(ID, value);
