@@ -3,6 +3,9 @@
 //! Nothing but the standard library, so that `cargo xtask` starts at once on a fresh clone.
 //! What a verb needs from the system it installs itself, or says what to install.
 
+mod bench;
+mod corpus;
+
 use std::env;
 use std::process::{Command, ExitCode};
 
@@ -14,10 +17,36 @@ struct Verb {
 }
 
 const VERBS: &[Verb] = &[
-    Verb { name: "fmt", about: "check the formatting", run: fmt },
-    Verb { name: "lint", about: "clippy over everything, warnings are errors", run: lint },
-    Verb { name: "unit", about: "unit, story, contract and end-to-end tests", run: unit },
-    Verb { name: "test", about: "fmt, lint, unit: what continuous integration runs", run: test },
+    Verb {
+        name: "fmt",
+        about: "check the formatting",
+        run: fmt,
+    },
+    Verb {
+        name: "lint",
+        about: "clippy over everything, warnings are errors",
+        run: lint,
+    },
+    Verb {
+        name: "unit",
+        about: "unit, story, contract and end-to-end tests",
+        run: unit,
+    },
+    Verb {
+        name: "corpus",
+        about: "read the units of real Debian packages (downloads them)",
+        run: corpus::run,
+    },
+    Verb {
+        name: "bench",
+        about: "measure Aplomb beside its peers (minutes; fetches them)",
+        run: bench::run,
+    },
+    Verb {
+        name: "test",
+        about: "fmt, lint, unit: what continuous integration runs",
+        run: test,
+    },
 ];
 
 fn main() -> ExitCode {
@@ -49,7 +78,15 @@ fn fmt() -> Result<(), String> {
 }
 
 fn lint() -> Result<(), String> {
-    cargo(&["clippy", "--workspace", "--all-targets", "--locked", "--", "-D", "warnings"])
+    cargo(&[
+        "clippy",
+        "--workspace",
+        "--all-targets",
+        "--locked",
+        "--",
+        "-D",
+        "warnings",
+    ])
 }
 
 fn unit() -> Result<(), String> {
@@ -63,5 +100,9 @@ fn cargo(args: &[&str]) -> Result<(), String> {
         .args(args)
         .status()
         .map_err(|why| format!("cannot run cargo: {why}"))?;
-    if status.success() { Ok(()) } else { Err(format!("`cargo {}` failed", args.join(" "))) }
+    if status.success() {
+        Ok(())
+    } else {
+        Err(format!("`cargo {}` failed", args.join(" ")))
+    }
 }

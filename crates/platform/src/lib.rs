@@ -1,1 +1,24 @@
-//! platform
+//! Acts. One list of duties, [`Platform`], and behind it one operating system or a fake one.
+//!
+//! The engine asks for what is to be done in the words of `aplomb-core` and is told what happened as [`Happened`].
+//! Nothing here decides: when to kill, whom to ask, what counts as ready is the core's. Names are never reused where
+//! the system reuses its own: a [`ProcessId`] is not a pid, a [`TreeId`] is not a group.
+//!
+//! The only home of `unsafe` and of operating-system `cfg`, besides the few places the house rules name.
+
+mod duties;
+mod executable;
+mod launch;
+mod spawn_error;
+
+pub mod fake;
+#[cfg(target_os = "linux")]
+pub mod linux;
+
+pub use duties::{
+    ChannelId, Happened, Holding, HostSignal, Member, Notification, Peer, Platform, ProcessId,
+    Pump, PumpEvent, PumpPort, Sent, SocketId, Started, StreamId, TreeId, Usage,
+};
+pub use executable::is_executable;
+pub use launch::{Launch, Output};
+pub use spawn_error::{SpawnError, Step};

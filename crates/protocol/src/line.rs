@@ -1,0 +1,150 @@
+//! Messages as lines, and lines out of a stream of bytes.
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+/// A longer line is refused and the connection closed: nobody asks a megabyte.
+pub const MAX_LINE: usize = 1 << 20;
+
+/// Why a line could not be read.
+#[derive(Debug, thiserror::Error)]
+pub enum DecodeError {
+    #[error("the line is longer than {MAX_LINE} bytes")]
+    TooLong,
+    #[error("the line is not a message this version understands: {0}")]
+    Malformed(#[from] serde_json::Error),
+}
+
+/// One message as a line, newline included.
+pub fn encode<T: Serialize>(message: &T, into: &mut Vec<u8>) {
+    let start = into.len();
+    if serde_json::to_writer(&mut *into, message).is_err() {
+        // Only a map with keys that are no strings can fail, and there is none.
+        into.truncate(start);
+        return;
+    }
+    into.push(b'\n');
+}
+
+/// Collects bytes and gives back whole messages.
+#[derive(Debug, Default)]
+pub struct Lines {
+    pending: Vec<u8>,
+    read: usize,
+}
+
+impl Lines {
+    /// More bytes have arrived.
+    pub fn push(&mut self, bytes: &[u8]) {
+        if self.read > 0 {
+            self.pending.drain(..self.read);
+            self.read = 0;
+        }
+        self.pending.extend_from_slice(bytes);
+    }
+
+    /// The next whole message; `None` until more bytes come. Empty lines are skipped.
+    ///
+    /// # Errors
+    /// After `TooLong` the stream is of no use any more; after `Malformed` the next line may be fine.
+    pub fn take<T: DeserializeOwned>(&mut self) -> Option<Result<T, DecodeError>> {
+        loop {
+            let rest = &self.pending[self.read..];
+            let Some(end) = rest.iter().position(|byte| *byte == b'\n') else {
+                return (rest.len() > MAX_LINE).then_some(Err(DecodeError::TooLong));
+            };
+            if end > MAX_LINE {
+                return Some(Err(DecodeError::TooLong));
+            }
+            let line = &rest[..end];
+            let message = (!line.trim_ascii().is_empty()).then(|| serde_json::from_slice(line));
+            self.read += end + 1;
+            if let Some(message) = message {
+                return Some(message.map_err(DecodeError::from));
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Ask, Request, StopHow, VERSION};
+
+    fn request() -> Request {
+        Request {
+            v: VERSION,
+            id: 7,
+            ask: Ask::Stop {
+                names: vec!["größe".into()],
+                how: StopHow::Force,
+            },
+        }
+    }
+
+    #[test]
+    fn a_message_survives_the_line_whatever_the_cuts() {
+        let mut bytes = Vec::new();
+        encode(&request(), &mut bytes);
+        encode(&request(), &mut bytes);
+        for cut in 1..bytes.len() {
+            let mut lines = Lines::default();
+            let mut seen = Vec::new();
+            for piece in bytes.chunks(cut) {
+                lines.push(piece);
+                while let Some(message) = lines.take::<Request>() {
+                    seen.push(message.expect("decodes"));
+                }
+            }
+            assert_eq!(seen, [request(), request()], "cut every {cut} bytes");
+        }
+    }
+
+    #[test]
+    fn garbage_is_an_error_and_the_next_line_is_fine() {
+        let mut lines = Lines::default();
+        lines.push(b"\n{\"v\":1\n\xff\xfe\n");
+        assert!(matches!(
+            lines.take::<Request>(),
+            Some(Err(DecodeError::Malformed(_)))
+        ));
+        assert!(matches!(
+            lines.take::<Request>(),
+            Some(Err(DecodeError::Malformed(_)))
+        ));
+        let mut good = Vec::new();
+        encode(&request(), &mut good);
+        lines.push(&good);
+        assert_eq!(
+            lines.take::<Request>().and_then(Result::ok),
+            Some(request())
+        );
+    }
+
+    #[test]
+    fn an_endless_line_is_refused_before_it_fills_the_memory() {
+        let mut lines = Lines::default();
+        lines.push(&vec![b'x'; MAX_LINE + 1]);
+        assert!(matches!(
+            lines.take::<Request>(),
+            Some(Err(DecodeError::TooLong))
+        ));
+    }
+
+    #[test]
+    fn a_request_reads_as_documented() {
+        let text = r#"{"v":1,"id":1,"ask":"stop","names":["web"]}"#;
+        let mut lines = Lines::default();
+        lines.push(text.as_bytes());
+        lines.push(b"\n");
+        let expected = Request {
+            v: 1,
+            id: 1,
+            ask: Ask::Stop {
+                names: vec!["web".into()],
+                how: StopHow::Plan,
+            },
+        };
+        assert_eq!(lines.take::<Request>().and_then(Result::ok), Some(expected));
+    }
+}
