@@ -158,10 +158,19 @@ impl Ctx {
     /// ```
     #[track_caller]
     pub fn in_flight(&self, name: impl Into<String>) -> InFlight {
-        let key = self.cell.take_off(name.into(), Location::caller());
+        let key = self.cell.take_off(name.into(), Some(Location::caller()));
         InFlight {
             cell: Arc::clone(&self.cell),
             key,
+        }
+    }
+
+    /// As [`Ctx::in_flight`], for work the library itself has begun: its place would tell nobody anything.
+    #[cfg(feature = "http")]
+    pub(crate) fn in_flight_nowhere(&self, name: String) -> InFlight {
+        InFlight {
+            cell: Arc::clone(&self.cell),
+            key: self.cell.take_off(name, None),
         }
     }
 

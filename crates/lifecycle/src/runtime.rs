@@ -207,7 +207,7 @@ impl<T: Clone> Resource<T> {
     pub fn bounded<F: Future>(&self, work: F) -> impl Future<Output = Result<F::Output, TimedOut>> {
         let key = self
             .cell
-            .take_off("operation".into(), std::panic::Location::caller());
+            .take_off("operation".into(), Some(std::panic::Location::caller()));
         let landing = Landing {
             cell: Arc::clone(&self.cell),
             key,

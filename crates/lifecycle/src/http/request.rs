@@ -142,7 +142,7 @@ impl Service<Request<Incoming>> for Tracked {
             id.as_str()
         );
         let span = tracing::info_span!("request", id = id.as_str(), method = %request.method(), path = request.uri().path());
-        let way = UnderWay::new(&self.standing, self.ctx.in_flight(name));
+        let way = UnderWay::new(&self.standing, self.ctx.in_flight_nowhere(name));
         let mut request = request.map(Body::new);
         request.extensions_mut().insert(id.clone());
         request.extensions_mut().insert(self.ctx.clone());
