@@ -85,12 +85,7 @@ impl World {
         }
     }
 
-    fn look_at_start(
-        &mut self,
-        id: InstanceId,
-        now: Instant,
-        actions: &mut Vec<Action>,
-    ) {
+    fn look_at_start(&mut self, id: InstanceId, now: Instant, actions: &mut Vec<Action>) {
         let Some(node) = self.nodes.get(&id) else {
             return;
         };
@@ -136,12 +131,7 @@ impl World {
     }
 
     /// Those in conflict with a start go down for it, also where nobody knew of the conflict when it was wished.
-    fn stop_conflicts(
-        &mut self,
-        id: InstanceId,
-        now: Instant,
-        actions: &mut Vec<Action>,
-    ) {
+    fn stop_conflicts(&mut self, id: InstanceId, now: Instant, actions: &mut Vec<Action>) {
         let Some(node) = self.nodes.get(&id) else {
             return;
         };
@@ -189,13 +179,7 @@ impl World {
         });
     }
 
-    fn look_at_stop(
-        &mut self,
-        id: InstanceId,
-        how: How,
-        now: Instant,
-        actions: &mut Vec<Action>,
-    ) {
+    fn look_at_stop(&mut self, id: InstanceId, how: How, now: Instant, actions: &mut Vec<Action>) {
         let Some(node) = self.nodes.get(&id) else {
             return;
         };

@@ -208,7 +208,7 @@ impl World {
         })
     }
 
-    /// When something is due by itself.
+    /// When something is due by itself; a moment in the past means at once, as after `load`.
     pub fn wakes_at(&self) -> Option<Instant> {
         if !self.dirty.is_empty() {
             return Some(Instant::ORIGIN);
