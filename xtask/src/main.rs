@@ -3,6 +3,7 @@
 //! Nothing but the standard library, so that `cargo xtask` starts at once on a fresh clone.
 //! What a verb needs from the system it installs itself, or says what to install.
 
+mod bench;
 mod corpus;
 
 use std::env;
@@ -35,6 +36,11 @@ const VERBS: &[Verb] = &[
         name: "corpus",
         about: "read the units of real Debian packages (downloads them)",
         run: corpus::run,
+    },
+    Verb {
+        name: "bench",
+        about: "measure Aplomb beside its peers (minutes; fetches them)",
+        run: bench::run,
     },
     Verb {
         name: "test",

@@ -51,7 +51,7 @@ pub(crate) fn sentence(event: &Event) -> String {
 pub(crate) fn stop_step(step: &str, grace_ms: Option<u64>) -> String {
     match grace_ms {
         Some(grace) => format!("{step}, given {}", words::duration_ms(grace)),
-        None => format!("{step}, given as long as it takes"),
+        None => format!("{step}, without a limit"),
     }
 }
 

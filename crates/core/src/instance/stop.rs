@@ -312,7 +312,7 @@ impl Instance {
             Whom::Tree => Target::Tree,
             Whom::Mixed | Whom::Main | Whom::Nobody => Target::Main,
         };
-        stopping.take_step(StopPhase::Step(at), grace, cx.now);
+        let grace = stopping.take_step(StopPhase::Step(at), grace, cx.now);
         cx.tell(
             Some(run),
             Fact::StopStep {
@@ -337,7 +337,7 @@ impl Instance {
         };
         let run = stopping.run.id;
         // Without a time of its own a command gets what the budget leaves, and never more than for ever would be sane.
-        stopping.take_step(StopPhase::Command(at), grace.or(spec.stop.budget), cx.now);
+        let grace = stopping.take_step(StopPhase::Command(at), grace.or(spec.stop.budget), cx.now);
         cx.tell(
             Some(run),
             Fact::StopStep {
@@ -353,7 +353,7 @@ impl Instance {
             return;
         };
         let run = stopping.run.id;
-        stopping.take_step(StopPhase::Step(at), grace, cx.now);
+        let grace = stopping.take_step(StopPhase::Step(at), grace, cx.now);
         cx.tell(
             Some(run),
             Fact::StopStep {
@@ -635,9 +635,16 @@ impl Instance {
 }
 
 impl Stopping {
-    fn take_step(&mut self, phase: StopPhase, grace: Option<Duration>, now: Instant) {
+    /// Enters a phase of the plan; tells what it is really given, cut to the budget.
+    fn take_step(
+        &mut self,
+        phase: StopPhase,
+        grace: Option<Duration>,
+        now: Instant,
+    ) -> Option<Duration> {
         self.phase = phase;
         self.until = earliest(grace.map(|grace| now + grace), self.polite_until);
+        self.until.map(|until| until.since(now))
     }
 
     /// The program asks for more time: for the phase it is in, and for the polite part as a whole.

@@ -207,9 +207,16 @@ impl Machine<'_> {
 /// Whether a oneshot runs to its end before this one may start.
 fn follows_a_oneshot(stack: &Stack<'_>, unit: &Loaded) -> bool {
     let depends = &unit.spec.depends;
-    let required = depends.requires.iter().filter(|name| depends.after.contains(name));
-    let peers = required.flat_map(|name| stack.named(name)).filter_map(|at| stack.units.get(*at));
-    peers.into_iter().any(|peer| peer.spec.kind == Kind::Oneshot)
+    let required = depends
+        .requires
+        .iter()
+        .filter(|name| depends.after.contains(name));
+    let peers = required
+        .flat_map(|name| stack.named(name))
+        .filter_map(|at| stack.units.get(*at));
+    peers
+        .into_iter()
+        .any(|peer| peer.spec.kind == Kind::Oneshot)
 }
 
 /// The search path a service's programs are looked up in.
