@@ -544,7 +544,7 @@ impl Instance {
         if command_of(stopping.phase) != Some(task) {
             return;
         }
-        if end != End::Code(ExitCode(0)) {
+        if end != End::Code(ExitCode(0)) && !ignores_failure(spec, task) {
             let because = Because::CommandFailed {
                 what: task_name(task),
                 end,
@@ -690,6 +690,34 @@ fn is_signal(request: &Request) -> bool {
 fn has_command(spec: &Spec) -> bool {
     let is_command = |request| matches!(request, &Request::Command(_) | &Request::CommandOnly(_));
     spec.stop.plan.iter().any(|step| is_command(&step.request))
+}
+
+/// Whether a failure of this command of the stop is no matter.
+fn ignores_failure(spec: &Spec, task: Task) -> bool {
+    let command = match task {
+        Task::Hook(at) => spec.hooks.get(usize::from(at)).map(|hook| &hook.command),
+        Task::PreStop => spec.stop.pre.as_ref().map(|pre| &pre.command),
+        Task::StopPost(at) => spec.stop.post.get(usize::from(at)),
+        Task::StopStep(at) => {
+            let step = spec.stop.plan.get(usize::from(at));
+            step.and_then(|step| match &step.request {
+                Request::Command(command) | Request::CommandOnly(command) => Some(command),
+                Request::Signal(_)
+                | Request::CtrlC
+                | Request::CtrlBreak
+                | Request::CloseWindows
+                | Request::QuitThreads => None,
+            })
+        }
+        Task::Condition(_)
+        | Task::StartPre(_)
+        | Task::Main(_)
+        | Task::StartPost(_)
+        | Task::Reload(_)
+        | Task::Pause
+        | Task::Continue => None,
+    };
+    command.is_some_and(|command| command.ignore_failure)
 }
 
 /// Something is to be done before the first request.
