@@ -135,7 +135,7 @@ fn plain(text: &str) -> Option<String> {
     let trailing = text.len() - text.trim_end_matches('\\').len();
     let fits = text.trim() == text
         && !text.is_empty()
-        && trailing % 2 == 0
+        && trailing.is_multiple_of(2)
         && !text
             .chars()
             .any(|letter| letter.is_control() || letter == '\u{fffd}');
