@@ -6,7 +6,7 @@
 use std::collections::HashSet;
 use std::path::PathBuf;
 
-use aplomb_logs::read::{From, Line, Merge, ReadError, Reader, Source};
+use aplomb_logs::read::{Beginning, Line, Merge, ReadError, Reader, Source};
 use aplomb_logs::{Origin, Wall};
 use aplomb_protocol::ServiceStatus;
 use jiff::tz::TimeZone;
@@ -107,7 +107,7 @@ impl Follow {
     /// Opens the logs. Those that cannot be read are named, and the others read.
     pub(crate) fn open(
         sources: Vec<Source>,
-        from: From,
+        from: Beginning,
         until: Option<Wall>,
         look: Look,
         ui: &mut Ui,

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use aplomb_logs::Wall;
-use aplomb_logs::read::From;
+use aplomb_logs::read::Beginning;
 use aplomb_protocol::{Answer, Ask, Event, EventKind, Outcome, ServiceStatus, State, StopHow};
 
 use crate::client::{Client, Heard, unexpected};
@@ -218,7 +218,7 @@ impl Stack {
         };
         self.follow = Some(Follow::open(
             sources,
-            From::Since(self.since),
+            Beginning::Since(self.since),
             None,
             look,
             ui,
