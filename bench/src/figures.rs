@@ -74,7 +74,7 @@ impl Figure {
         };
         match self {
             Figure::Start => column("launch → all running, ms", 0, RangeAndRatio),
-            Figure::StartCpu => column("CPU s for that", 2, RangeAndRatio),
+            Figure::StartCpu => column("CPU s for that", 3, RangeAndRatio),
             Figure::Stop => column("stop all, ms", 0, RangeAndRatio),
             Figure::Respawn => column("kill -9 of one → new child, ms: median / p99", 2, Tail),
             Figure::MassRespawn => column("all killed → all back, ms", 0, RangeAndRatio),
