@@ -4,6 +4,7 @@
 //! What a verb needs from the system it installs itself, or says what to install.
 
 mod corpus;
+mod oracle;
 
 use std::env;
 use std::process::{Command, ExitCode};
@@ -35,6 +36,11 @@ const VERBS: &[Verb] = &[
         name: "corpus",
         about: "read the units of real Debian packages (downloads them)",
         run: corpus::run,
+    },
+    Verb {
+        name: "oracle",
+        about: "compare our reading of units with systemd's own, write docs/systemd-keys.md",
+        run: oracle::run,
     },
     Verb {
         name: "test",
