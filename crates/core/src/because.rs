@@ -48,6 +48,8 @@ pub enum Because {
     DependencyStopped(Rc<str>),
     DependencyRestarted(Rc<str>),
     Conflicts(Rc<str>),
+    /// Each of these is to start after the next, and the last after the first.
+    OrderCycle(Rc<[Rc<str>]>),
     /// More starts than allowed; the last end rides along.
     StartLimit {
         starts: u32,
@@ -158,6 +160,10 @@ impl fmt::Display for Because {
                 write!(f, "`{who}`, which it needs, was restarted")
             }
             Because::Conflicts(who) => write!(f, "conflicts with `{who}`, which was started"),
+            Because::OrderCycle(names) => {
+                f.write_str("cannot be ordered, each after the next in a circle: ")?;
+                list(f, names)
+            }
             Because::StartLimit {
                 starts,
                 window,

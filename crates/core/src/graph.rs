@@ -30,8 +30,12 @@ pub(crate) struct Edges {
     pub conflicts: Vec<InstanceId>,
     pub on_failure: Vec<InstanceId>,
     pub on_success: Vec<InstanceId>,
+    /// Those that look at us before they start or stop.
+    pub watchers: Vec<InstanceId>,
     /// A name we cannot be without and that nobody has.
     pub missing: Option<Rc<str>>,
+    /// A circle of `after` that this one is part of. Its order is void: none of it can start, all of it can stop.
+    pub cycle: Option<Rc<[Rc<str>]>>,
 }
 
 /// The relations of all specs, in the order of `specs`.
@@ -52,7 +56,64 @@ pub(crate) fn link(specs: &[(InstanceId, Rc<Spec>)]) -> BTreeMap<InstanceId, Edg
     for edge in edges.values_mut() {
         edge.tidy();
     }
+    break_cycles(&mut edges, specs);
     edges
+}
+
+/// Takes circles out of the order, so that nobody waits for itself.
+fn break_cycles(edges: &mut BTreeMap<InstanceId, Edges>, specs: &[(InstanceId, Rc<Spec>)]) {
+    while let Some(cycle) = find_cycle(edges) {
+        let named = specs.iter().filter(|(id, _)| cycle.contains(id));
+        let names: BTreeMap<_, Rc<str>> = named
+            .map(|(id, spec)| (*id, spec.name.as_str().into()))
+            .collect();
+        let names: Rc<[Rc<str>]> = cycle
+            .iter()
+            .filter_map(|id| names.get(id).cloned())
+            .collect();
+        for id in &cycle {
+            if let Some(edge) = edges.get_mut(id) {
+                edge.cycle = Some(names.clone());
+                edge.after.retain(|peer| !cycle.contains(peer));
+                edge.before.retain(|peer| !cycle.contains(peer));
+            }
+        }
+    }
+}
+
+/// A circle of `after`, each one after the next; found among those that no order of starts can reach.
+fn find_cycle(edges: &BTreeMap<InstanceId, Edges>) -> Option<Vec<InstanceId>> {
+    let mut owed: BTreeMap<InstanceId, usize> = BTreeMap::new();
+    let mut free = Vec::new();
+    for (id, edge) in edges {
+        if edge.after.is_empty() {
+            free.push(*id);
+        } else {
+            owed.insert(*id, edge.after.len());
+        }
+    }
+    while let Some(id) = free.pop() {
+        for next in edges.get(&id).map_or(&[][..], |edge| &edge.before) {
+            if let Some(left) = owed.get_mut(next) {
+                *left -= 1;
+                if *left == 0 {
+                    owed.remove(next);
+                    free.push(*next);
+                }
+            }
+        }
+    }
+    // Whoever is left comes after somebody who is left: following that must come round.
+    let mut path = Vec::new();
+    let mut at = *owed.first_key_value()?.0;
+    loop {
+        if let Some(start) = path.iter().position(|seen| *seen == at) {
+            return Some(path.split_off(start));
+        }
+        path.push(at);
+        let after = edges.get(&at).map_or(&[][..], |edge| &edge.after);
+        at = *after.iter().find(|peer| owed.contains_key(peer))?;
+    }
 }
 
 /// Instances by full name, and by family for those that have several.
@@ -117,6 +178,8 @@ impl Linker<'_, '_> {
             {
                 self.write(self.id, ours, *peer);
                 self.write(*peer, theirs, self.id);
+                self.write(self.id, Some(Watchers), *peer);
+                self.write(*peer, Some(Watchers), self.id);
             }
         }
         let needed = depends
@@ -153,6 +216,7 @@ enum List {
     Conflicts,
     OnFailure,
     OnSuccess,
+    Watchers,
 }
 
 impl Edges {
@@ -168,6 +232,7 @@ impl Edges {
             List::Conflicts => &mut self.conflicts,
             List::OnFailure => &mut self.on_failure,
             List::OnSuccess => &mut self.on_success,
+            List::Watchers => &mut self.watchers,
         }
     }
 
@@ -176,7 +241,7 @@ impl Edges {
         use List::*;
         for list in [
             After, Before, Requires, Wants, Requisite, Followers, Bound, Conflicts, OnFailure,
-            OnSuccess,
+            OnSuccess, Watchers,
         ] {
             let list = self.list(list);
             list.sort_unstable();

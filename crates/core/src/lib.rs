@@ -7,6 +7,8 @@
 #![forbid(unsafe_code)]
 
 extern crate alloc;
+#[cfg(test)]
+extern crate std;
 
 mod because;
 mod event;
@@ -16,6 +18,8 @@ pub mod quantity;
 pub mod restart;
 pub mod signal;
 pub mod spec;
+#[cfg(test)]
+mod tests;
 mod world;
 
 pub use because::{Because, seconds};

@@ -246,6 +246,13 @@ impl Starts {
         true
     }
 
+    /// How long ago the starts were, none counted as longer ago than `most`.
+    #[cfg(test)]
+    pub(crate) fn ages(&self, now: Instant, most: Duration) -> alloc::vec::Vec<Duration> {
+        let ages = self.at.iter().map(|at| now.since(*at));
+        ages.map(|age| age.min(most)).collect()
+    }
+
     pub fn forget(&mut self) {
         self.at = alloc::vec::Vec::new();
     }

@@ -10,7 +10,7 @@ use alloc::vec::Vec;
 use crate::because::Because;
 use crate::event::{Action, Event, Fact, How, InstanceId, RunEvent, Shown, Wish};
 use crate::graph::{self, Edges};
-use crate::instance::{Cx, Down, Instance, Mode, Stage, State, StopPhase};
+use crate::instance::{Cx, Down, Instance, Mode, Overruled, Stage, State, StopPhase};
 use crate::quantity::{Duration, Instant, RunId};
 use crate::restart::Outcome;
 use crate::spec::{Kind, Spec, StartMode};
@@ -24,8 +24,8 @@ pub struct World {
     nodes: BTreeMap<InstanceId, Node>,
     names: BTreeMap<Rc<str>, InstanceId>,
     timers: BTreeSet<(Instant, InstanceId)>,
-    /// Those whose job waits for its gate.
-    waiting: BTreeSet<InstanceId>,
+    /// Those whose job waits for nobody in particular, only for others to be at rest.
+    patient: BTreeSet<InstanceId>,
     /// Those that must be looked at again.
     dirty: BTreeSet<InstanceId>,
     next_instance: u32,
@@ -34,7 +34,7 @@ pub struct World {
     sequential: bool,
     shutdown: Shutdown,
     /// Instances that are starting or stopping this very moment.
-    moving: usize,
+    moving: BTreeSet<InstanceId>,
     /// Instances that are not down, nor beyond any power to bring down.
     standing: usize,
 }
@@ -114,6 +114,8 @@ pub enum Next {
 enum Gate {
     Open,
     Wait(Vec<InstanceId>),
+    /// Nothing but this one's being at rest is waited for.
+    Rest(InstanceId),
     Refuse(Because),
 }
 
@@ -124,14 +126,14 @@ impl World {
             nodes: BTreeMap::new(),
             names: BTreeMap::new(),
             timers: BTreeSet::new(),
-            waiting: BTreeSet::new(),
+            patient: BTreeSet::new(),
             dirty: BTreeSet::new(),
             next_instance: 0,
             next_run: first_run.0,
             chance: seed | 1,
             sequential: false,
             shutdown: Shutdown::No,
-            moving: 0,
+            moving: BTreeSet::new(),
             standing: 0,
         }
     }
@@ -148,6 +150,9 @@ impl World {
             .map(|spec| self.load_one(Rc::new(spec), now))
             .collect();
         self.relink();
+        // What a job waits for may have changed with the definitions.
+        let jobs = self.nodes.iter().filter(|(_, node)| node.job.is_some());
+        self.dirty.extend(jobs.map(|(id, _)| *id));
         ids
     }
 
@@ -179,7 +184,6 @@ impl World {
             self.timers.remove(&(at, id));
         }
         self.nodes.remove(&id);
-        self.waiting.remove(&id);
         self.relink();
         true
     }
@@ -207,6 +211,17 @@ impl World {
         self.nodes.keys().copied()
     }
 
+    /// These, and all that a start of them starts.
+    pub fn with_needed(&self, ids: &[InstanceId]) -> Vec<InstanceId> {
+        let mut found: BTreeSet<_> = ids.iter().copied().collect();
+        let mut todo = ids.to_vec();
+        while let Some(node) = todo.pop().and_then(|id| self.nodes.get(&id)) {
+            let pulled = node.edges.requires.iter().chain(&node.edges.wants).copied();
+            todo.extend(pulled.filter(|id| found.insert(*id)));
+        }
+        found.into_iter().collect()
+    }
+
     /// How an instance stands.
     pub fn standing(&self, id: InstanceId) -> Option<Standing<'_>> {
         let node = self.nodes.get(&id)?;
@@ -227,7 +242,30 @@ impl World {
 
     /// When something is due by itself.
     pub fn wakes_at(&self) -> Option<Instant> {
+        if !self.dirty.is_empty() {
+            return Some(Instant::ORIGIN);
+        }
         self.timers.first().map(|(at, _)| *at)
+    }
+
+    /// One instance from the inside: itself, its job, and how long it is patient.
+    #[cfg(test)]
+    pub(crate) fn inside(
+        &self,
+        id: InstanceId,
+    ) -> Option<(
+        &Instance,
+        Option<impl core::hash::Hash + use<>>,
+        Option<Instant>,
+    )> {
+        let node = self.nodes.get(&id)?;
+        Some((&node.instance, node.job, node.idle_until))
+    }
+
+    /// The timer of one instance.
+    #[cfg(test)]
+    pub(crate) fn timer_of(&self, id: InstanceId) -> Option<Instant> {
+        self.nodes.get(&id).and_then(|node| node.wakes)
     }
 
     /// Something happened.
@@ -250,12 +288,13 @@ impl World {
     }
 
     fn on_time(&mut self, now: Instant, actions: &mut Vec<Action>) {
-        while let Some((at, id)) = self.timers.first().copied() {
-            if at > now {
-                break;
-            }
-            // Out first, so that a deadline that stays in force cannot hold the loop.
+        // All that is due first, so that a deadline set anew for this very moment waits for its own turn.
+        let mut due = Vec::new();
+        while let Some((at, id)) = self.timers.first().copied().filter(|(at, _)| *at <= now) {
             self.timers.remove(&(at, id));
+            due.push(id);
+        }
+        for id in due {
             if let Some(node) = self.nodes.get_mut(&id) {
                 node.wakes = None;
                 node.idle_until = node.idle_until.filter(|until| *until > now);
@@ -301,8 +340,9 @@ impl World {
             }
             Wish::Forget => {
                 self.change(id, now, actions, |instance, _, cx| {
-                    instance.forget();
-                    cx.because = Some(Because::Asked);
+                    if instance.forget() {
+                        cx.because = Some(Because::Asked);
+                    }
                 });
             }
         }
@@ -326,7 +366,7 @@ impl World {
             let Some(node) = self.nodes.get_mut(&id) else {
                 continue;
             };
-            if node.newest_spec().start_mode == StartMode::Disabled {
+            if node.is_disabled() {
                 actions.push(refused(id, Wish::Start, "it is disabled"));
                 continue;
             }
@@ -334,11 +374,15 @@ impl World {
             if by_operator {
                 node.instance.forget_counts();
             }
-            if node.take_start() {
-                node.idle_until = (node.spec.kind == Kind::Idle).then(|| now + IDLE_PATIENCE);
+            if let Some(job) = node.job_for_start() {
+                let idle = node.is_down() && node.newest_spec().kind == Kind::Idle;
+                node.idle_until = idle.then(|| now + IDLE_PATIENCE);
                 node.asked = because;
-                self.dirty.insert(id);
+                self.set_job(id, job);
             }
+            let Some(node) = self.nodes.get(&id) else {
+                continue;
+            };
             let name = node.name.clone();
             let pulled: Vec<_> = node
                 .edges
@@ -378,32 +422,61 @@ impl World {
         let mut todo = alloc::vec![(id, because)];
         let mut seen = BTreeSet::from([id]);
         while let Some((id, because)) = todo.pop() {
-            let Some(node) = self.nodes.get_mut(&id) else {
+            self.want_down(id, how, because, now, actions);
+            let Some(node) = self.nodes.get(&id) else {
                 continue;
             };
-            node.wanted = Wanted::Down;
-            let name = node.name.clone();
-            let followers = node.edges.followers.clone();
-            if !node.is_down() {
-                node.job = Some(Job::Stop(how));
-                node.asked = because.clone();
-                self.dirty.insert(id);
-                if node.is_stopping() {
-                    // It ends already, perhaps for another reason: now it is wanted, and perhaps at once.
-                    self.change(id, now, actions, |instance, spec, cx| {
-                        instance.end_run(spec, Outcome::Wanted, because, how, cx);
-                    });
-                }
-            } else if node.job.take().is_some() {
-                self.tell_state(id, Some(because), now, actions);
-            }
-            let because = Because::DependencyStopped(name);
+            let because = Because::DependencyStopped(node.name.clone());
+            let followers = node.edges.followers.iter().copied();
             todo.extend(
                 followers
-                    .into_iter()
                     .filter(|id| seen.insert(*id))
                     .map(|id| (id, because.clone())),
             );
+        }
+    }
+
+    /// This one down, whatever becomes of others.
+    fn want_down(
+        &mut self,
+        id: InstanceId,
+        how: How,
+        because: Because,
+        now: Instant,
+        actions: &mut Vec<Action>,
+    ) {
+        let Some(node) = self.nodes.get_mut(&id) else {
+            return;
+        };
+        node.wanted = Wanted::Down;
+        node.idle_until = None;
+        if node.is_down() {
+            if node.job.is_some() {
+                self.set_job(id, None);
+                self.tell_state(id, Some(because), now, actions);
+            }
+            return;
+        }
+        node.asked = because.clone();
+        let stopping = node.is_stopping();
+        self.set_job(id, Some(Job::Stop(how)));
+        if stopping {
+            // It ends already, perhaps for another reason: now it is wanted, and perhaps at once.
+            self.change(id, now, actions, |instance, spec, cx| {
+                instance.end_run(spec, Outcome::Wanted, because, how, cx);
+            });
+        }
+    }
+
+    /// A new job, or none: those that look at this one look again.
+    fn set_job(&mut self, id: InstanceId, job: Option<Job>) {
+        let Some(node) = self.nodes.get_mut(&id) else {
+            return;
+        };
+        self.dirty.insert(id);
+        if node.job != job {
+            node.job = job;
+            self.dirty.extend(&node.edges.watchers);
         }
     }
 
@@ -415,9 +488,17 @@ impl World {
         now: Instant,
         actions: &mut Vec<Action>,
     ) {
+        if self.shutdown != Shutdown::No {
+            return actions.push(refused(id, Wish::Restart, "everything is being shut down"));
+        }
         if self.nodes.get(&id).is_none_or(Node::is_down) {
             return self.want_start(id, because, now, actions);
         }
+        if self.nodes.get(&id).is_some_and(Node::is_disabled) {
+            return actions.push(refused(id, Wish::Restart, "it is disabled"));
+        }
+        let mut pulled = Vec::new();
+        let by_operator = because == Because::Asked;
         let mut todo = alloc::vec![(id, because)];
         let mut seen = BTreeSet::from([id]);
         while let Some((id, because)) = todo.pop() {
@@ -427,11 +508,23 @@ impl World {
             if node.is_down() {
                 continue;
             }
-            node.wanted = Wanted::Up;
-            node.job = Some(Job::Restart);
+            let disabled = node.is_disabled();
+            node.wanted = if disabled { Wanted::Down } else { Wanted::Up };
             node.asked = because;
-            node.instance.forget_counts();
-            self.dirty.insert(id);
+            if by_operator {
+                node.instance.forget_counts();
+            }
+            let job = if disabled {
+                Job::Stop(How::Plan)
+            } else {
+                let needs = node.edges.requires.iter().chain(&node.edges.wants);
+                pulled.extend(needs.map(|peer| (*peer, node.name.clone())));
+                Job::Restart
+            };
+            self.set_job(id, Some(job));
+            let Some(node) = self.nodes.get(&id) else {
+                continue;
+            };
             let because = Because::DependencyRestarted(node.name.clone());
             let followers = node.edges.followers.clone();
             todo.extend(
@@ -441,6 +534,16 @@ impl World {
                     .map(|id| (id, because.clone())),
             );
         }
+        // A new start needs what every start needs.
+        for (peer, name) in pulled {
+            if self
+                .nodes
+                .get(&peer)
+                .is_some_and(|node| node.is_down() && node.job.is_none())
+            {
+                self.want_start(peer, Because::Needed(name), now, actions);
+            }
+        }
     }
 
     fn begin_shutdown(&mut self, how: How, now: Instant, actions: &mut Vec<Action>) {
@@ -449,7 +552,7 @@ impl World {
         }
         let all: Vec<_> = self.nodes.keys().copied().collect();
         for id in all {
-            self.want_stop(id, how, Because::Shutdown, now, actions);
+            self.want_down(id, how, Because::Shutdown, now, actions);
         }
     }
 
@@ -459,9 +562,10 @@ impl World {
             while let Some(id) = self.dirty.pop_first() {
                 self.look_at(id, now, actions);
             }
-            if !self.wake_the_patient() {
+            let Some(id) = self.patient.iter().copied().find(|id| !self.must_rest(*id)) else {
                 break;
-            }
+            };
+            self.dirty.insert(id);
         }
         if self.shutdown == Shutdown::UnderWay && self.standing == 0 {
             self.shutdown = Shutdown::Told;
@@ -469,19 +573,21 @@ impl World {
         }
     }
 
-    /// Those that wait for no one in particular, when the world has become quiet.
-    fn wake_the_patient(&mut self) -> bool {
-        if self.moving > 0 || self.waiting.is_empty() {
-            return false;
-        }
-        let patient = self.waiting.iter().copied().find(|id| {
-            self.nodes.get(id).is_some_and(|node| {
-                let willing = self.sequential || node.spec.kind == Kind::Idle;
-                willing && !matches!(self.gate(node), Gate::Wait(_))
-            })
-        });
-        self.dirty.extend(patient);
-        patient.is_some()
+    /// Somebody else is under way, and this one is to wait for that.
+    fn must_rest(&self, id: InstanceId) -> bool {
+        self.in_the_way(id).is_some()
+    }
+
+    /// Who else is under way. A stop waits for stops only, so that every stop ends.
+    fn in_the_way(&self, id: InstanceId) -> Option<InstanceId> {
+        let node = self.nodes.get(&id)?;
+        let stops = matches!(node.job, Some(Job::Stop(_) | Job::Restart));
+        let patient = self.sequential || (!stops && node.idle_until.is_some());
+        let blocks = |other: &&InstanceId| {
+            let stopping = self.nodes.get(*other).is_some_and(Node::is_stopping);
+            **other != id && (!stops || stopping)
+        };
+        self.moving.iter().find(blocks).copied().filter(|_| patient)
     }
 
     fn look_at(&mut self, id: InstanceId, now: Instant, actions: &mut Vec<Action>) {
@@ -489,15 +595,18 @@ impl World {
             return;
         };
         if node.job.is_none() && node.instance.is_due(now) {
-            node.job = Some(Job::Start);
             node.asked = node.because.clone();
+            self.set_job(id, Some(Job::Start));
+        } else if node.job == Some(Job::Restart) && node.is_down() {
+            self.set_job(id, Some(Job::Start));
         }
-        if node.job == Some(Job::Restart) && node.is_down() {
-            node.job = Some(Job::Start);
-        }
-        self.waiting.remove(&id);
+        self.dirty.remove(&id);
+        self.patient.remove(&id);
+        let Some(node) = self.nodes.get(&id) else {
+            return;
+        };
         match node.job {
-            None => {}
+            None => self.tell_state(id, None, now, actions),
             Some(Job::Start) => self.look_at_start(id, now, actions),
             Some(Job::Stop(how)) => self.look_at_stop(id, how, now, actions),
             Some(Job::Restart) => self.look_at_stop(id, How::Plan, now, actions),
@@ -510,24 +619,21 @@ impl World {
         };
         match &node.instance.state {
             State::Up(_) | State::Starting(_) => {
-                if let Some(node) = self.nodes.get_mut(&id) {
-                    node.job = None;
-                }
-                return;
+                self.take_job(id);
+                return self.tell_state(id, None, now, actions);
             }
             State::Stopping(_) => return,
             State::Down(_) | State::Backoff { .. } => {}
         }
-        match self.gate(node) {
+        match self.gate(id, node) {
             Gate::Open => self.begin_start(id, now, actions),
             Gate::Wait(on) => {
-                self.waiting.insert(id);
-                let names: Vec<_> = on
-                    .iter()
-                    .filter_map(|id| self.nodes.get(id))
-                    .map(|node| node.name.clone())
-                    .collect();
-                self.tell_state(id, Some(Because::WaitsFor(names.into())), now, actions);
+                self.tell_waits(id, &on, now, actions);
+                self.stop_conflicts(id, now, actions);
+            }
+            Gate::Rest(other) => {
+                self.patient.insert(id);
+                self.tell_waits(id, &[other], now, actions);
             }
             Gate::Refuse(because) => {
                 self.take_job(id);
@@ -536,6 +642,34 @@ impl World {
                 });
             }
         }
+    }
+
+    /// Those in conflict with a start go down for it, also where nobody knew of the conflict when it was wished.
+    fn stop_conflicts(&mut self, id: InstanceId, now: Instant, actions: &mut Vec<Action>) {
+        let Some(node) = self.nodes.get(&id) else {
+            return;
+        };
+        let because = Because::Conflicts(node.name.clone());
+        let peers = node.edges.conflicts.iter().copied();
+        let stays = |peer: &InstanceId| {
+            let peer = self.nodes.get(peer);
+            peer.is_some_and(|peer| !peer.is_down() && !peer.is_going_down())
+        };
+        for peer in peers.filter(stays).collect::<Vec<_>>() {
+            self.want_stop(peer, How::Plan, because.clone(), now, actions);
+        }
+    }
+
+    fn tell_waits(
+        &mut self,
+        id: InstanceId,
+        on: &[InstanceId],
+        now: Instant,
+        actions: &mut Vec<Action>,
+    ) {
+        let peers = on.iter().filter_map(|id| self.nodes.get(id));
+        let names: Vec<_> = peers.map(|node| node.name.clone()).collect();
+        self.tell_state(id, Some(Because::WaitsFor(names.into())), now, actions);
     }
 
     fn begin_start(&mut self, id: InstanceId, now: Instant, actions: &mut Vec<Action>) {
@@ -570,102 +704,80 @@ impl World {
         if how == How::Plan {
             let waits = self.stop_waits_for(node);
             if !waits.is_empty() {
-                self.waiting.insert(id);
-                let names: Vec<_> = waits
-                    .iter()
-                    .filter_map(|id| self.nodes.get(id))
-                    .map(|n| n.name.clone())
-                    .collect();
-                return self.tell_state(id, Some(Because::WaitsFor(names.into())), now, actions);
+                return self.tell_waits(id, &waits, now, actions);
+            }
+            if let Some(other) = self.in_the_way(id) {
+                self.patient.insert(id);
+                return self.tell_waits(id, &[other], now, actions);
             }
         }
-        let restarting = node.job == Some(Job::Restart);
         let because = node.asked.clone();
         self.change(id, now, actions, |instance, spec, cx| {
             instance.end_run(spec, Outcome::Wanted, because, how, cx);
-            if restarting {
-                instance.mark_restarting();
-            }
         });
         self.dirty.insert(id);
     }
 
     /// Those that must be down before this one may stop: started after it, and on their way down themselves.
     fn stop_waits_for(&self, node: &Node) -> Vec<InstanceId> {
-        let mut waits: Vec<_> = node
-            .edges
-            .before
-            .iter()
-            .copied()
-            .filter(|id| {
-                self.nodes
-                    .get(id)
-                    .is_some_and(|peer| !peer.is_beyond_stopping() && peer.is_going_down())
-            })
-            .collect();
-        if waits.is_empty() && self.sequential {
-            waits.extend(
-                self.nodes
-                    .iter()
-                    .find(|(_, other)| other.is_in_motion())
-                    .map(|(id, _)| *id),
-            );
-        }
-        waits
+        let goes = |id: &InstanceId| {
+            let peer = self.nodes.get(id);
+            peer.is_some_and(|peer| !peer.is_beyond_stopping() && peer.is_going_down())
+        };
+        node.edges.before.iter().copied().filter(goes).collect()
     }
 
     /// Whether this one may start now.
-    fn gate(&self, node: &Node) -> Gate {
+    fn gate(&self, id: InstanceId, node: &Node) -> Gate {
         if let Some(name) = &node.edges.missing {
             return Gate::Refuse(Because::DependencyFailed(name.clone()));
         }
+        if let Some(names) = &node.edges.cycle {
+            return Gate::Refuse(Because::OrderCycle(names.clone()));
+        }
         let peer = |id: &InstanceId| self.nodes.get(id);
+        let edges = &node.edges;
         let mut wait = Vec::new();
-        for id in &node.edges.after {
-            let required = node.edges.requires.contains(id);
+        for id in &edges.after {
+            let required = edges.requires.binary_search(id).is_ok();
             if peer(id).is_some_and(|peer| peer.holds_up(required)) {
                 wait.push(*id);
             }
         }
-        let going = |id: &&InstanceId| {
-            peer(id).is_some_and(|peer| !peer.is_beyond_stopping() && peer.is_going_down())
-        };
-        wait.extend(node.edges.before.iter().filter(going));
-        wait.extend(
-            node.edges
-                .conflicts
-                .iter()
-                .filter(|id| peer(id).is_some_and(|peer| !peer.is_down())),
-        );
-        for id in node.edges.requires.iter().filter(|id| !wait.contains(id)) {
+        for id in &edges.requires {
+            let ordered = edges.after.binary_search(id).is_ok();
+            if wait.binary_search(id).is_err()
+                && let Some(peer) = peer(id)
+                && (peer.has_given_up() || (ordered && !peer.has_arrived()))
+            {
+                return Gate::Refuse(Because::DependencyFailed(peer.name.clone()));
+            }
+        }
+        for id in &edges.requisite {
             let Some(peer) = peer(id) else { continue };
-            let ordered = node.edges.after.contains(id);
-            if peer.has_given_up() || (ordered && !peer.has_arrived()) {
+            if peer.kind_of_state() == StateKind::Starting {
+                wait.push(*id);
+            } else if !peer.is_up() {
                 return Gate::Refuse(Because::DependencyFailed(peer.name.clone()));
             }
         }
-        for peer in node.edges.requisite.iter().filter_map(peer) {
-            if !peer.is_up() {
-                return Gate::Refuse(Because::DependencyFailed(peer.name.clone()));
-            }
+        wait.extend(self.stop_waits_for(node));
+        let stands = |id: &&InstanceId| peer(id).is_some_and(|peer| !peer.is_down());
+        wait.extend(edges.conflicts.iter().filter(stands));
+        wait.sort_unstable();
+        wait.dedup();
+        if !wait.is_empty() {
+            return Gate::Wait(wait);
         }
-        if wait.is_empty() && (self.sequential || node.idle_until.is_some()) {
-            let busy = self
-                .nodes
-                .iter()
-                .find(|(_, other)| other.is_in_motion() && other.name != node.name);
-            wait.extend(busy.map(|(id, _)| *id));
-        }
-        if wait.is_empty() {
-            Gate::Open
-        } else {
-            Gate::Wait(wait)
+        match self.in_the_way(id) {
+            Some(other) => Gate::Rest(other),
+            None => Gate::Open,
         }
     }
 
     fn take_job(&mut self, id: InstanceId) {
+        self.set_job(id, None);
         if let Some(node) = self.nodes.get_mut(&id) {
-            node.job = None;
             node.idle_until = None;
         }
     }
@@ -688,6 +800,11 @@ impl World {
             now,
             id,
             chance,
+            overruled: match node.job {
+                Some(Job::Stop(_)) => Some(Overruled::ByStop),
+                Some(Job::Restart) => Some(Overruled::ByRestart),
+                None | Some(Job::Start) => None,
+            },
             actions,
             because: None,
         };
@@ -696,8 +813,11 @@ impl World {
         let after = node.kind_of_state();
         self.tell_state(id, because, now, actions);
         if before != after {
-            self.moving = self.moving + usize::from(after.is_in_motion())
-                - usize::from(before.is_in_motion());
+            if after.is_in_motion() {
+                self.moving.insert(id);
+            } else {
+                self.moving.remove(&id);
+            }
             self.standing = self.standing + usize::from(after.is_standing())
                 - usize::from(before.is_standing());
             self.spread(id, after, now, actions);
@@ -747,10 +867,7 @@ impl World {
                 fact,
             });
         }
-        let wakes = [node.instance.wakes_at(), node.idle_until]
-            .into_iter()
-            .flatten()
-            .min();
+        let wakes = node.wakes_at();
         if wakes != node.wakes {
             if let Some(at) = node.wakes {
                 self.timers.remove(&(at, id));
@@ -776,23 +893,13 @@ impl World {
         let edges = node.edges.clone();
         let name = node.name.clone();
         self.dirty.insert(id);
-        self.dirty.extend(
-            edges
-                .before
-                .iter()
-                .chain(&edges.after)
-                .chain(&edges.conflicts)
-                .chain(&edges.followers),
-        );
+        self.dirty.extend(&edges.watchers);
         let by_itself = node.wanted == Wanted::Up && node.job.is_none();
         match state {
             StateKind::Failed => {
-                self.stop_all(
-                    &edges.bound,
-                    &Because::DependencyFailed(name.clone()),
-                    now,
-                    actions,
-                );
+                // Those that have not begun learn it at their gate.
+                let because = Because::DependencyFailed(name.clone());
+                self.stop_standing(&edges.bound, &because, now, actions);
                 if self.shutdown == Shutdown::No {
                     for other in edges.on_failure {
                         self.want_start(other, Because::Needed(name.clone()), now, actions);
@@ -800,25 +907,21 @@ impl World {
                 }
             }
             StateKind::Done => {
-                self.stop_all(
-                    &edges.bound,
-                    &Because::DependencyStopped(name.clone()),
-                    now,
-                    actions,
-                );
+                let because = Because::DependencyStopped(name.clone());
+                self.stop_standing(&edges.bound, &because, now, actions);
                 if self.shutdown == Shutdown::No {
                     for other in edges.on_success {
                         self.want_start(other, Because::Needed(name.clone()), now, actions);
                     }
                 }
             }
+            StateKind::Skipped => {
+                let because = Because::DependencyStopped(name);
+                self.stop_standing(&edges.bound, &because, now, actions);
+            }
             StateKind::Backoff | StateKind::Stopped if by_itself => {
-                self.stop_all(
-                    &edges.bound,
-                    &Because::DependencyStopped(name),
-                    now,
-                    actions,
-                );
+                let because = Because::DependencyStopped(name);
+                self.stop_standing(&edges.bound, &because, now, actions);
             }
             StateKind::Backoff
             | StateKind::Stopped
@@ -829,7 +932,7 @@ impl World {
         }
     }
 
-    fn stop_all(
+    fn stop_standing(
         &mut self,
         ids: &[InstanceId],
         because: &Because,
@@ -837,7 +940,9 @@ impl World {
         actions: &mut Vec<Action>,
     ) {
         for id in ids {
-            self.want_stop(*id, How::Plan, because.clone(), now, actions);
+            if self.nodes.get(id).is_some_and(|node| !node.is_down()) {
+                self.want_stop(*id, How::Plan, because.clone(), now, actions);
+            }
         }
     }
 }
@@ -847,6 +952,7 @@ impl World {
 enum StateKind {
     Stopped,
     Done,
+    Skipped,
     Failed,
     Backoff,
     Starting,
@@ -865,9 +971,11 @@ impl StateKind {
     fn is_standing(self) -> bool {
         match self {
             StateKind::Backoff | StateKind::Starting | StateKind::Up | StateKind::Stopping => true,
-            StateKind::Stopped | StateKind::Done | StateKind::Failed | StateKind::Unkillable => {
-                false
-            }
+            StateKind::Stopped
+            | StateKind::Done
+            | StateKind::Skipped
+            | StateKind::Failed
+            | StateKind::Unkillable => false,
         }
     }
 }
@@ -904,10 +1012,15 @@ impl Node {
         self.next_spec.as_ref().unwrap_or(&self.spec)
     }
 
+    fn is_disabled(&self) -> bool {
+        self.newest_spec().start_mode == StartMode::Disabled
+    }
+
     fn kind_of_state(&self) -> StateKind {
         match &self.instance.state {
             State::Down(Down::Stopped) => StateKind::Stopped,
             State::Down(Down::Done) => StateKind::Done,
+            State::Down(Down::Skipped) => StateKind::Skipped,
             State::Down(Down::Failed) => StateKind::Failed,
             State::Backoff { .. } => StateKind::Backoff,
             State::Starting(_) => StateKind::Starting,
@@ -943,20 +1056,24 @@ impl Node {
         matches!(self.instance.state, State::Stopping(_))
     }
 
-    /// Takes the wish to be up; `false` where there is nothing to do for it.
-    fn take_start(&mut self) -> bool {
-        let job = match (&self.instance.state, self.job) {
-            (State::Up(_) | State::Starting(_), None | Some(Job::Start)) => return false,
+    /// A delay that is over wakes nobody: its job has begun, and waits for others.
+    fn wakes_at(&self) -> Option<Instant> {
+        let overtaken = self.job.is_some() && matches!(self.instance.state, State::Backoff { .. });
+        let own = self.instance.wakes_at().filter(|_| !overtaken);
+        [own, self.idle_until].into_iter().flatten().min()
+    }
+
+    /// The job it has after the wish to be up; `None` where there is nothing to do for it.
+    fn job_for_start(&self) -> Option<Option<Job>> {
+        match (&self.instance.state, self.job) {
+            (State::Up(_) | State::Starting(_), None | Some(Job::Start)) => None,
             // A stop that has not begun is taken back; a restart goes on.
-            (State::Up(_) | State::Starting(_), Some(Job::Stop(_))) => None,
-            (State::Up(_) | State::Starting(_) | State::Stopping(_), Some(Job::Restart)) => {
-                Some(Job::Restart)
+            (State::Up(_) | State::Starting(_), Some(Job::Stop(_))) => Some(None),
+            (State::Up(_) | State::Starting(_), Some(Job::Restart)) | (State::Stopping(_), _) => {
+                Some(Some(Job::Restart))
             }
-            (State::Stopping(_), None | Some(Job::Start | Job::Stop(_))) => Some(Job::Restart),
-            (State::Down(_) | State::Backoff { .. }, _) => Some(Job::Start),
-        };
-        self.job = job;
-        true
+            (State::Down(_) | State::Backoff { .. }, _) => Some(Some(Job::Start)),
+        }
     }
 
     fn is_going_down(&self) -> bool {
@@ -968,16 +1085,15 @@ impl Node {
         !self.kind_of_state().is_standing()
     }
 
-    fn is_in_motion(&self) -> bool {
-        self.kind_of_state().is_in_motion()
-    }
-
     fn has_arrived(&self) -> bool {
-        matches!(self.kind_of_state(), StateKind::Up | StateKind::Done)
+        let kind = self.kind_of_state();
+        matches!(kind, StateKind::Up | StateKind::Done | StateKind::Skipped)
     }
 
+    /// Not there, and not on its way.
     fn has_given_up(&self) -> bool {
-        self.job.is_none() && self.kind_of_state() == StateKind::Failed
+        let down = matches!(self.kind_of_state(), StateKind::Failed | StateKind::Stopped);
+        down && self.job.is_none()
     }
 
     /// Whether one that starts after this one must still wait. One that merely comes after does not wait for restarts.
@@ -986,7 +1102,9 @@ impl Node {
             StateKind::Starting | StateKind::Stopping => true,
             StateKind::Backoff => required,
             StateKind::Up => matches!(self.job, Some(Job::Stop(_) | Job::Restart)),
-            StateKind::Stopped | StateKind::Done | StateKind::Failed => self.job.is_some(),
+            StateKind::Stopped | StateKind::Done | StateKind::Skipped | StateKind::Failed => {
+                self.job.is_some()
+            }
             StateKind::Unkillable => false,
         }
     }
@@ -1010,6 +1128,7 @@ impl Node {
                 Stage::Proving { delay: Some(_) } => return None,
                 Stage::Proving { delay: None }
                 | Stage::Checking
+                | Stage::Between
                 | Stage::Command(_)
                 | Stage::FindingMain => Next::StartTimeout,
             },

@@ -1,1 +1,31 @@
-//! engine
+//! Carries. One loop on one thread: wait, ask the core, do what it says.
+//!
+//! The engine owns what the core must not know (processes, pipes, connections, files) and decides nothing the core
+//! decides. It is written against [`aplomb_platform::Platform`] and runs over the fake one as well. The log pump is a
+//! second loop of the same kind, on a thread of its own, that talks to this one in messages.
+//!
+//! Not here: reading units (`aplomb-units`), words for people (`aplomb`'s `ui`), anything of one operating system.
+
+mod books;
+mod carry;
+mod desk;
+mod engine;
+mod hooking;
+mod hooks;
+mod http;
+mod launch;
+mod load;
+mod machine;
+mod names;
+mod notify;
+mod outlet;
+mod probing;
+mod prove;
+mod pump;
+mod requests;
+mod runs;
+mod status;
+mod timers;
+
+pub use engine::{Engine, EngineError, Options, Ending};
+pub use machine::Machine;

@@ -4,7 +4,7 @@ use std::fmt;
 use std::io;
 use std::time::Duration;
 
-use aplomb_core::spec::{Listen, Resources};
+use aplomb_core::spec::{Listen, OwnDirectory, Resources};
 use aplomb_core::{End, Instant, Signal, Wall};
 
 use crate::{Launch, SpawnError};
@@ -80,11 +80,15 @@ pub trait Platform {
     /// What the tree uses now.
     fn usage(&mut self, tree: TreeId) -> Usage;
 
-    /// The tree is not needed any more: its leftovers, if any, are let go of (not killed).
+    /// The tree is not needed any more: its leftovers, if any, are let go of (not killed). What was made for it goes with
+    /// it: its private temporary directory, and the runtime directories that are not to be preserved.
     fn uproot(&mut self, tree: TreeId);
 
     /// Where programs send `sd_notify` messages, as the value of `NOTIFY_SOCKET`; opened on first use.
     fn notify_address(&mut self) -> io::Result<String>;
+
+    /// Where a service's own directory lies, for `RUNTIME_DIRECTORY` and its like; made by the spawn that needs it.
+    fn directory_of(&self, directory: &OwnDirectory) -> String;
 
     /// Opens a socket to be handed to programs.
     fn open_socket(&mut self, listen: &Listen) -> io::Result<SocketId>;
@@ -108,7 +112,8 @@ pub trait Platform {
     /// The pump's own half, to be moved to the pump's thread. Once per platform.
     fn pump(&mut self) -> io::Result<(Box<dyn Pump>, Box<dyn PumpPort>)>;
 
-    /// Raises the engine's own limits as far as it may (open files), so that `services` fit; says what it got.
+    /// Raises the engine's own limits as far as it may (open files), so that `services` fit. Errors say what there is
+    /// instead; whatever could be had has been taken.
     fn make_room(&mut self, services: usize) -> io::Result<()>;
 }
 

@@ -13,7 +13,8 @@ pub struct Launch<'a> {
     pub program: &'a str,
     /// Its own name first.
     pub argv: &'a [String],
-    /// Complete; nothing is added. In the order given, later ones win.
+    /// Complete; nothing but `LISTEN_PID` is added. In the order given, later ones win. Where the system cannot hold
+    /// trees by itself, `APLOMB_RUN` in it tells whose an orphan is.
     pub env: &'a [(String, String)],
     /// Directories for a bare `program`; where empty, those of `PATH` in `env`, else the system's usual ones.
     pub search_path: &'a [String],

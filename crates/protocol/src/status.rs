@@ -46,6 +46,10 @@ pub enum Answer {
     Loaded {
         /// New or changed.
         services: Vec<String>,
+        /// Those whose start was asked for by this, what they need included: a `Start` of the same names is answered
+        /// when all have arrived. Empty unless `start` was set.
+        #[serde(default)]
+        starting: Vec<String>,
         /// Rendered diagnostics that did not refuse anything.
         remarks: Vec<String>,
     },

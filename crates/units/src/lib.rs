@@ -7,11 +7,14 @@
 
 pub mod check;
 pub mod diagnostic;
+pub mod render;
 pub mod source;
 pub mod systemd;
 pub mod toml;
 pub mod words;
 pub mod world;
+
+use std::collections::{BTreeMap, HashSet};
 
 use aplomb_core::Spec;
 
@@ -51,5 +54,22 @@ pub fn load(
     }
     loaded.extend(systemd::read(&systemd, world, options, &mut diagnostics));
     check::units(&loaded, world, &mut diagnostics);
+    in_order(sources, &mut diagnostics);
     (loaded, diagnostics)
+}
+
+/// By file as given, then by place; what several instances of one service have in common is told once.
+fn in_order(sources: &[Source], diagnostics: &mut Vec<Diagnostic>) {
+    let order: BTreeMap<&str, usize> = sources
+        .iter()
+        .enumerate()
+        .map(|(at, source)| (&*source.path, at))
+        .collect();
+    diagnostics.sort_by_key(|diagnostic| {
+        let place = &diagnostic.place;
+        (order.get(&*place.file).copied(), place.span.start)
+    });
+    let mut told = HashSet::new();
+    diagnostics
+        .retain(|diagnostic| told.insert((diagnostic.place.clone(), diagnostic.message.clone())));
 }

@@ -1,5 +1,6 @@
 //! What goes into reading (a text with its name) and what comes out beside the diagnostics (a spec with its places).
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use aplomb_core::Spec;
@@ -58,6 +59,20 @@ pub enum Dialect {
     Systemd,
 }
 
+impl Dialect {
+    /// The dialect of a file of this name.
+    pub fn of(path: &str) -> Dialect {
+        let toml = path
+            .rsplit_once('.')
+            .is_some_and(|(_, ending)| ending.eq_ignore_ascii_case("toml"));
+        if toml {
+            Dialect::Toml
+        } else {
+            Dialect::Systemd
+        }
+    }
+}
+
 /// How strictly units are read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Options {
@@ -77,28 +92,31 @@ pub struct Loaded {
 pub struct Places {
     /// The unit itself: its table header, its file.
     pub unit: Place,
-    said: Vec<(Field, String, Place)>,
+    said: BTreeMap<Field, BTreeMap<String, Place>>,
 }
 
 impl Places {
     pub fn new(unit: Place) -> Places {
         Places {
             unit,
-            said: Vec::new(),
+            said: BTreeMap::new(),
         }
     }
 
-    /// Remembers that `value` was said for `field` at `place`.
+    /// Remembers that `value` was said for `field` at `place`; the first place counts.
     pub fn say(&mut self, field: Field, value: impl Into<String>, place: Place) {
-        self.said.push((field, value.into(), place));
+        let said = self.said.entry(field).or_default();
+        said.entry(value.into()).or_insert(place);
     }
 
     /// Where `value` was said for `field`; the unit's own place if nobody noted it.
     pub fn of(&self, field: Field, value: &str) -> &Place {
-        self.said
-            .iter()
-            .find(|(said, text, _)| *said == field && text == value)
-            .map_or(&self.unit, |(.., place)| place)
+        self.said(field, value).unwrap_or(&self.unit)
+    }
+
+    /// Where `value` was said for `field`, if anybody noted it.
+    pub fn said(&self, field: Field, value: &str) -> Option<&Place> {
+        self.said.get(&field)?.get(value)
     }
 }
 

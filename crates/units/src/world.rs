@@ -8,6 +8,16 @@ pub trait World {
     /// The first bytes of a file, up to 256; `None` if it cannot be read.
     fn head(&self, path: &str) -> Option<Vec<u8>>;
 
+    /// The program a bare name means in a search path, as the system looks it up when executing it. As it stands, the
+    /// rule of Linux: directories between colons; Windows answers with its own.
+    fn find_program(&self, name: &str, search_path: &str) -> Option<String> {
+        search_path
+            .split(':')
+            .filter(|directory| !directory.is_empty())
+            .map(|directory| format!("{}/{name}", directory.trim_end_matches('/')))
+            .find(|path| matches!(self.file(path), FileKind::File { executable: true }))
+    }
+
     /// All bytes of a file that belongs to a unit (a drop-in, an alias) or that tells something about the machine;
     /// `None` if it cannot be read. A world without files has none.
     fn read(&self, _path: &str) -> Option<Vec<u8>> {

@@ -26,9 +26,18 @@ pub(crate) struct Cx<'a> {
     pub id: InstanceId,
     /// A number nobody can foresee, for jitter.
     pub chance: u64,
+    /// What is wanted of it already, whatever its restart policy says.
+    pub overruled: Option<Overruled>,
     pub actions: &'a mut alloc::vec::Vec<Action>,
     /// Why the instance now stands where it does, where that has changed.
     pub because: Option<Because>,
+}
+
+/// A wish on its way that has the last word on what follows the run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Overruled {
+    ByStop,
+    ByRestart,
 }
 
 impl Cx<'_> {
@@ -55,7 +64,7 @@ pub(crate) struct Instance {
     pub state: State,
     /// Restarts since the last start that was asked for, or since it was last healthy for long.
     pub restarts: u32,
-    starts: Starts,
+    pub starts: Starts,
 }
 
 /// Where it stands, and what it waits for there.
@@ -75,8 +84,10 @@ pub(crate) enum State {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum Down {
     Stopped,
-    /// A oneshot that has done its work, or a start skipped by a condition: whoever needs it may start.
+    /// Its work is done: whoever needs it may start.
     Done,
+    /// A condition did not hold: whoever needs it may start.
+    Skipped,
     Failed,
 }
 
@@ -108,7 +119,7 @@ impl Instance {
 
     pub(crate) fn shown(&self) -> Shown {
         match &self.state {
-            State::Down(Down::Stopped | Down::Done) => Shown::Stopped,
+            State::Down(Down::Stopped | Down::Done | Down::Skipped) => Shown::Stopped,
             State::Down(Down::Failed) => Shown::Failed,
             State::Backoff { .. } | State::Starting(_) => Shown::StartPending,
             State::Up(up) => match up.mode {
@@ -207,12 +218,14 @@ impl Instance {
         self.restarts = 0;
     }
 
-    /// As `forget_counts`, and a failure is forgotten too.
-    pub(crate) fn forget(&mut self) {
+    /// As `forget_counts`, and a failure is forgotten too; told by `true`.
+    pub(crate) fn forget(&mut self) -> bool {
         self.forget_counts();
-        if self.state == State::Down(Down::Failed) {
+        let failed = self.state == State::Down(Down::Failed);
+        if failed {
             self.state = State::Down(Down::Stopped);
         }
+        failed
     }
 
     pub(crate) fn fail(&mut self, because: Because, cx: &mut Cx<'_>) {
@@ -255,11 +268,19 @@ impl Instance {
         }
         match restart::next(spec, outcome) {
             Next::Stopped => {
-                let done = matches!(outcome, Outcome::Clean(_) | Outcome::Skipped);
-                self.state = State::Down(if done { Down::Done } else { Down::Stopped });
-                if outcome == Outcome::Skipped {
-                    cx.tell(None, Fact::Skipped(cause.clone()));
-                }
+                self.state = State::Down(match outcome {
+                    Outcome::Clean(_) => Down::Done,
+                    Outcome::Skipped => {
+                        cx.tell(None, Fact::Skipped(cause.clone()));
+                        Down::Skipped
+                    }
+                    Outcome::Wanted
+                    | Outcome::Unclean(_)
+                    | Outcome::Signalled(_)
+                    | Outcome::Timeout
+                    | Outcome::Watchdog
+                    | Outcome::Broken => Down::Stopped,
+                });
                 cx.because = Some(cause);
             }
             Next::Failed => self.fail(cause, cx),
@@ -269,6 +290,11 @@ impl Instance {
                     code,
                     instance: cx.id,
                 });
+            }
+            // A stop that is wanted already forbids it, a restart needs no delay (systemd.service(5), `Restart=`).
+            Next::Restart if cx.overruled.is_some() => {
+                self.state = State::Down(Down::Stopped);
+                cx.because = Some(cause);
             }
             Next::Restart => {
                 self.restarts = self.restarts.saturating_add(1);

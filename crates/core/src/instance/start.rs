@@ -5,7 +5,7 @@ use alloc::format;
 use super::{Cx, Instance, Main, Run, State, place, task_name};
 use crate::because::Because;
 use crate::event::{Checked, Do, Fact, How, Notify, RunEvent, Task};
-use crate::quantity::{End, ExitCode, Instant, RunId};
+use crate::quantity::{Duration, End, ExitCode, Instant, RunId};
 use crate::restart::{Outcome, outcome_of};
 use crate::spec::{Hook, Kind, Moment, Ready, Spec};
 
@@ -18,6 +18,8 @@ pub(crate) struct Starting {
     pub until: Option<Instant>,
     /// When patience with the command under way ends, where it has a time of its own.
     pub command_until: Option<Instant>,
+    /// How often a sign of life will be owed once it is up.
+    pub watchdog: Option<Duration>,
 }
 
 /// What the start waits for.
@@ -26,6 +28,8 @@ pub(crate) enum Stage {
     Checking,
     /// The end of this command; for the program itself, of the oneshot or of the parent that forks.
     Command(Task),
+    /// Nothing any more: its command is over, and so is the start.
+    Between,
     /// The engine to learn who the main process is.
     FindingMain,
     /// The proof that it serves, or that enough time has passed without a fall.
@@ -38,7 +42,7 @@ impl Starting {
     pub(super) fn wakes_at(&self) -> Option<Instant> {
         let delay = match self.stage {
             Stage::Proving { delay } => delay,
-            Stage::Checking | Stage::Command(_) | Stage::FindingMain => None,
+            Stage::Checking | Stage::Command(_) | Stage::Between | Stage::FindingMain => None,
         };
         [self.until, self.command_until, delay]
             .into_iter()
@@ -67,6 +71,7 @@ impl Instance {
             stage: Stage::Checking,
             until,
             command_until: None,
+            watchdog: spec.watchdog,
         });
         cx.because = Some(because);
         if spec.conditions.is_empty() {
@@ -98,8 +103,8 @@ impl Instance {
         let State::Starting(starting) = &mut self.state else {
             return;
         };
-        let run = starting.run.id;
         match starting.stage {
+            Stage::Between => {}
             Stage::Checking => match what {
                 RunEvent::Conditions(Checked::Hold) => {
                     self.command_from(spec, Task::Condition(0), cx)
@@ -144,8 +149,7 @@ impl Instance {
                     self.command_ended(spec, task, end, cx)
                 }
                 RunEvent::Ended(Task::Main(_), end) if starting.run.main == Main::Alive => {
-                    cx.act(run, Do::Abandon(task));
-                    self.died_unproven(spec, end, cx);
+                    self.died_after_proof(spec, end, cx);
                 }
                 RunEvent::Notify(notify) => self.starting_notified(spec, notify, cx),
                 RunEvent::Ready => {}
@@ -164,8 +168,11 @@ impl Instance {
             Stage::FindingMain => match what {
                 RunEvent::MainFound => {
                     starting.run.main = Main::Alive;
-                    cx.tell(Some(run), Fact::Spawned);
-                    self.prove(spec, cx);
+                    self.started(spec, cx);
+                }
+                // Without a file that names it, the tree stands for it (systemd.service(5), `GuessMainPID=`).
+                RunEvent::MainNotFound(_) if spec.kind == (Kind::Forking { pid_file: None }) => {
+                    self.started(spec, cx);
                 }
                 RunEvent::MainNotFound(why) => {
                     self.end_run(spec, Outcome::Broken, Because::Protocol(why), How::Plan, cx);
@@ -209,35 +216,49 @@ impl Instance {
             return;
         };
         let Task::Main(_) = task else { return };
-        let run = starting.run.id;
         starting.run.main = Main::Alive;
         match spec.kind {
-            Kind::Simple | Kind::Idle | Kind::Target => {
-                cx.tell(Some(run), Fact::Spawned);
-                cx.tell(Some(run), Fact::Moment(Moment::Started));
-                self.prove(spec, cx);
-            }
-            Kind::Oneshot => {
-                if task == Task::Main(0) {
-                    cx.tell(Some(run), Fact::Spawned);
-                    cx.tell(Some(run), Fact::Moment(Moment::Started));
-                }
-            }
-            Kind::Forking { .. } => {}
+            Kind::Simple | Kind::Idle | Kind::Target => self.started(spec, cx),
+            Kind::Oneshot if task == Task::Main(0) => self.tell_started(cx),
+            Kind::Oneshot | Kind::Forking { .. } => {}
         }
     }
 
+    /// The program runs: for those listening, and on to its proof.
+    fn started(&mut self, spec: &Spec, cx: &mut Cx<'_>) {
+        self.tell_started(cx);
+        self.prove(spec, cx);
+    }
+
+    fn tell_started(&mut self, cx: &mut Cx<'_>) {
+        let run = self.run();
+        cx.tell(run, Fact::Spawned);
+        cx.tell(run, Fact::Moment(Moment::Started));
+    }
+
     fn spawn_failed(&mut self, spec: &Spec, task: Task, why: alloc::rc::Rc<str>, cx: &mut Cx<'_>) {
-        if ignores_failure(spec, task) {
-            return self.after_command(spec, task, cx);
+        self.nothing_runs();
+        let is_program = matches!(task, Task::Main(_)) && spec.kind != Kind::Oneshot;
+        match (ignores_failure(spec, task), is_program) {
+            (true, false) => self.after_command(spec, task, cx),
+            // A failure that is no matter, and no program to go on with.
+            (true, true) => {
+                self.end_start(spec, Outcome::Clean(None), Because::SpawnFailed(why), cx)
+            }
+            (false, _) => self.end_start(spec, Outcome::Broken, Because::SpawnFailed(why), cx),
         }
-        self.end_run(
-            spec,
-            Outcome::Broken,
-            Because::SpawnFailed(why),
-            How::Plan,
-            cx,
-        );
+    }
+
+    fn end_start(&mut self, spec: &Spec, outcome: Outcome, because: Because, cx: &mut Cx<'_>) {
+        self.end_run(spec, outcome, because, How::Plan, cx);
+    }
+
+    /// The command of this stage is over: nobody need abandon it.
+    fn nothing_runs(&mut self) {
+        if let State::Starting(starting) = &mut self.state {
+            starting.stage = Stage::Between;
+            starting.command_until = None;
+        }
     }
 
     fn command_ended(&mut self, spec: &Spec, task: Task, end: End, cx: &mut Cx<'_>) {
@@ -249,8 +270,10 @@ impl Instance {
             starting.run.main = Main::Gone(end);
             if !matches!(spec.kind, Kind::Forking { .. }) {
                 cx.tell(Some(run), Fact::Exited(end));
+                cx.tell(Some(run), Fact::Moment(Moment::Exit));
             }
         }
+        self.nothing_runs();
         if end == End::Code(ExitCode(0)) || ignores_failure(spec, task) {
             return self.after_command(spec, task, cx);
         }
@@ -354,6 +377,21 @@ impl Instance {
         self.command_from(spec, Task::StartPost(0), cx);
     }
 
+    /// The program ended while a command of ours still runs beside it.
+    fn died_after_proof(&mut self, spec: &Spec, end: End, cx: &mut Cx<'_>) {
+        let outcome = main_outcome(spec, end);
+        if !outcome.is_clean() {
+            return self.died_unproven(spec, end, cx);
+        }
+        // It had proven itself and has done its work: so is the start, once the commands after it are.
+        if let State::Starting(starting) = &mut self.state {
+            starting.run.main = Main::Gone(end);
+            let run = starting.run.id;
+            cx.tell(Some(run), Fact::Exited(end));
+            cx.tell(Some(run), Fact::Moment(Moment::Exit));
+        }
+    }
+
     fn died_unproven(&mut self, spec: &Spec, end: End, cx: &mut Cx<'_>) {
         let State::Starting(starting) = &mut self.state else {
             return;
@@ -361,6 +399,7 @@ impl Instance {
         starting.run.main = Main::Gone(end);
         let run = starting.run.id;
         cx.tell(Some(run), Fact::Exited(end));
+        cx.tell(Some(run), Fact::Moment(Moment::Exit));
         // A clean end before the proof is a broken promise, not a success.
         let outcome = outcome_of(spec, end).never_clean();
         let because = if outcome == Outcome::Broken {
@@ -388,11 +427,8 @@ impl Instance {
             Notify::ExtendTimeout(by) => {
                 starting.until = starting.until.map(|until| until.max(cx.now + by));
             }
-            Notify::Stopping
-            | Notify::Reloading
-            | Notify::Watchdog
-            | Notify::WatchdogTrigger
-            | Notify::WatchdogInterval(_) => {}
+            Notify::WatchdogInterval(interval) => starting.watchdog = Some(interval),
+            Notify::Stopping | Notify::Reloading | Notify::Watchdog | Notify::WatchdogTrigger => {}
         }
     }
 
@@ -427,7 +463,6 @@ impl Instance {
         let State::Starting(starting) = &mut self.state else {
             return;
         };
-        starting.command_until = None;
         let run = starting.run.id;
         cx.act(run, Do::Abandon(task));
         let because = Because::CommandTimeout {
@@ -440,6 +475,7 @@ impl Instance {
                 because: because.clone(),
             },
         );
+        self.nothing_runs();
         if ignores_failure(spec, task) {
             return self.after_command(spec, task, cx);
         }
@@ -451,16 +487,16 @@ impl Instance {
         let State::Starting(starting) = &mut self.state else {
             return;
         };
-        let run = starting.run;
+        let (run, watchdog) = (starting.run, starting.watchdog);
         cx.tell(Some(run.id), Fact::Ready);
         cx.tell(Some(run.id), Fact::Moment(Moment::Ready));
-        self.come_up(spec, run, cx);
+        self.come_up(spec, run, watchdog, cx);
         let over = match run.main {
-            Main::Gone(end) if !spec.exit.remain_after_exit => Some(outcome_of(spec, end)),
-            Main::None if spec.kind == Kind::Oneshot && !spec.exit.remain_after_exit => {
-                Some(Outcome::Clean(None))
-            }
-            Main::Gone(_) | Main::None | Main::Alive => None,
+            _ if spec.exit.remain_after_exit => None,
+            // Whatever it ended with counted as success, or it had not come here.
+            Main::Gone(end) => Some(Outcome::Clean(Some(end))),
+            Main::None if spec.kind == Kind::Oneshot => Some(Outcome::Clean(None)),
+            Main::None | Main::Alive => None,
         };
         if let Some(outcome) = over {
             self.end_run(spec, outcome, Because::Done, How::Plan, cx);
@@ -524,6 +560,14 @@ pub(super) fn hook_from(spec: &Spec, on: Moment, from: u16) -> Option<u16> {
 fn hook_at(spec: &Spec, task: Task) -> Option<&Hook> {
     let Task::Hook(at) = task else { return None };
     spec.hooks.get(usize::from(at))
+}
+
+/// What the end of the program means, where its failures may be no matter.
+pub(super) fn main_outcome(spec: &Spec, end: End) -> Outcome {
+    if spec.kind != Kind::Oneshot && ignores_failure(spec, Task::Main(0)) {
+        return Outcome::Clean(Some(end));
+    }
+    outcome_of(spec, end)
 }
 
 /// Whether a failure of this command of the start is no matter.

@@ -5,14 +5,14 @@
 
 use alloc::string::ToString;
 
-use super::start::hook_from;
-use super::{Cx, Instance, Main, Mode, Over, Run, State, place, task_name};
+use super::start::{hook_from, main_outcome};
+use super::{Cx, Instance, Main, Mode, Over, Overruled, Run, State, place, task_name};
 use crate::because::Because;
 use crate::event::{Do, Fact, How, Notify, RunEvent, Target, Task};
 use crate::quantity::{Duration, End, ExitCode, Instant};
 use crate::restart::Outcome;
 use crate::signal::Signal;
-use crate::spec::{Moment, Request, Spec, Whom};
+use crate::spec::{Moment, Pause, Request, Spec, Whom};
 
 /// A stop under way.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -92,7 +92,7 @@ impl Instance {
             outcome,
             cause,
             up_since,
-            restarting: false,
+            restarting: cx.overruled == Some(Overruled::ByRestart),
         });
         self.first_phase(spec, how, cx);
     }
@@ -106,21 +106,34 @@ impl Instance {
                     cx.act(run.id, Do::Abandon(task))
                 }
                 super::Stage::Command(_)
+                | super::Stage::Between
                 | super::Stage::Checking
                 | super::Stage::FindingMain
                 | super::Stage::Proving { delay: Some(_) } => {}
             },
             State::Up(up) => {
-                if spec.health.is_some() {
+                let held = matches!(up.mode, Mode::Paused | Mode::Continuing { .. });
+                if spec.health.is_some() && !held {
                     cx.act(run.id, Do::StopWatchingHealth);
                 }
-                match up.mode {
-                    Mode::Serving | Mode::Reloading { command: None, .. } => {}
-                    Mode::Reloading {
-                        command: Some(at), ..
-                    } => cx.act(run.id, Do::Abandon(Task::Reload(at))),
-                    Mode::Pausing { .. } | Mode::Paused | Mode::Continuing { .. } => {
+                match (&up.mode, &spec.pause) {
+                    (Mode::Serving | Mode::Reloading { command: None, .. }, _)
+                    | (Mode::Continuing { .. }, Pause::Freeze)
+                    | (Mode::Paused, Pause::Commands { .. }) => {}
+                    (
+                        Mode::Reloading {
+                            command: Some(at), ..
+                        },
+                        _,
+                    ) => cx.act(run.id, Do::Abandon(Task::Reload(*at))),
+                    (Mode::Pausing { .. } | Mode::Paused, Pause::Freeze) => {
                         cx.act(run.id, Do::Thaw)
+                    }
+                    (Mode::Pausing { .. }, Pause::Commands { .. }) => {
+                        cx.act(run.id, Do::Abandon(Task::Pause))
+                    }
+                    (Mode::Continuing { .. }, Pause::Commands { .. }) => {
+                        cx.act(run.id, Do::Abandon(Task::Continue))
                     }
                 }
             }
@@ -133,12 +146,12 @@ impl Instance {
             return;
         };
         let up = stopping.up_since.is_some();
-        if !(stopping.run.planted || (up && has_command(spec))) {
+        if !(stopping.run.planted || (up && (has_command(spec) || prepares(spec)))) {
             // Nothing was executed: there is nothing to end, and after a start that never was nothing to clean up.
             return self.post_from(spec, if up { 0 } else { place(spec.stop.post.len()) }, cx);
         }
         if how == How::Force {
-            return self.kill(spec, cx);
+            return self.kill(spec, how, cx);
         }
         let run = stopping.run;
         match (run.main, stopping.outcome) {
@@ -146,9 +159,11 @@ impl Instance {
             (Main::Alive, Outcome::Timeout | Outcome::Broken) if up => {
                 self.hook_from_place(spec, 0, cx)
             }
-            (Main::Alive | Main::None, _) => self.step_from(spec, 0, cx),
+            (Main::Alive, _) => self.step_from(spec, 0, cx),
+            (Main::None, _) if up => self.step_from(spec, 0, cx),
             (Main::Gone(_), _) if up && has_command(spec) => self.step_from(spec, 0, cx),
-            (Main::Gone(_), _) => {
+            // What is left, if anything, is no program that could be asked: look first.
+            (Main::Gone(_) | Main::None, _) => {
                 stopping.until = Some(cx.now + SETTLING);
                 cx.act(run.id, Do::WatchTree);
             }
@@ -174,7 +189,12 @@ impl Instance {
         }
         if how == How::Force {
             match stopping.phase {
-                StopPhase::Kill | StopPhase::Unkillable | StopPhase::Post(_) => {}
+                StopPhase::Kill if spec.stop.kill != Some(Signal::KILL) => self.kill(spec, how, cx),
+                StopPhase::Kill | StopPhase::Unkillable => {}
+                StopPhase::Post(_) => {
+                    self.abandon_command(cx);
+                    self.post_from(spec, place(spec.stop.post.len()), cx);
+                }
                 StopPhase::Hook(_)
                 | StopPhase::PreStop
                 | StopPhase::Settling
@@ -182,16 +202,9 @@ impl Instance {
                 | StopPhase::Step(_)
                 | StopPhase::Command(_) => {
                     self.abandon_command(cx);
-                    self.kill(spec, cx);
+                    self.kill(spec, how, cx);
                 }
             }
-        }
-    }
-
-    /// A restart was asked for: the first signal may be another one.
-    pub(crate) fn mark_restarting(&mut self) {
-        if let State::Stopping(stopping) = &mut self.state {
-            stopping.restarting = true;
         }
     }
 
@@ -247,10 +260,10 @@ impl Instance {
             return;
         };
         if stopping.outcome == Outcome::Watchdog {
-            return if from == 0 {
+            return if from == 0 && !reaches_nobody(stopping.run, spec.stop.whom) {
                 self.signal_step(spec, 0, spec.stop.watchdog_signal, None, cx)
             } else {
-                self.kill(spec, cx)
+                self.kill(spec, How::Plan, cx)
             };
         }
         let started = stopping.up_since.is_some();
@@ -258,9 +271,7 @@ impl Instance {
             let at = place(at);
             match &step.request {
                 Request::Signal(signal) => {
-                    if spec.stop.whom == Whom::Nobody
-                        || (started_gone(stopping.run, spec.stop.whom))
-                    {
+                    if reaches_nobody(stopping.run, spec.stop.whom) {
                         continue;
                     }
                     let signal = match spec.stop.restart_signal {
@@ -282,7 +293,7 @@ impl Instance {
                 }
             }
         }
-        self.kill(spec, cx);
+        self.kill(spec, How::Plan, cx);
     }
 
     fn signal_step(
@@ -377,15 +388,20 @@ impl Instance {
         });
     }
 
-    fn kill(&mut self, spec: &Spec, cx: &mut Cx<'_>) {
+    fn kill(&mut self, spec: &Spec, how: How, cx: &mut Cx<'_>) {
         let State::Stopping(stopping) = &mut self.state else {
             return;
         };
         let run = stopping.run;
-        let Some(signal) = spec.stop.kill.filter(|_| spec.stop.whom != Whom::Nobody) else {
+        // Who asks for force has asked for the one that cannot be refused.
+        let signal = match how {
+            How::Plan => spec.stop.kill,
+            How::Force => Some(Signal::KILL),
+        };
+        let Some(signal) = signal.filter(|_| spec.stop.whom != Whom::Nobody) else {
             return self.post_from(spec, 0, cx);
         };
-        if matches!(run.main, Main::Gone(_)) && spec.stop.whom == Whom::Main {
+        if run.main != Main::Alive && spec.stop.whom == Whom::Main {
             return self.post_from(spec, 0, cx);
         }
         let target = if spec.stop.whom == Whom::Main {
@@ -464,7 +480,9 @@ impl Instance {
                 let run = stopping.run.id;
                 cx.tell(Some(run), Fact::Says(says));
             }
-            RunEvent::MainFound => stopping.run.main = Main::Alive,
+            RunEvent::MainFound | RunEvent::Spawned(Task::Main(_)) => {
+                stopping.run.main = Main::Alive
+            }
             RunEvent::Notify(_)
             | RunEvent::Conditions(_)
             | RunEvent::Spawned(_)
@@ -490,18 +508,28 @@ impl Instance {
         cx.tell(Some(run), Fact::Moment(Moment::Exit));
         match stopping.phase {
             StopPhase::ByItself => {
-                stopping.outcome = crate::restart::outcome_of(spec, end);
-                stopping.cause = Because::Ended(end);
+                // A wish for the end that came meanwhile has the last word.
+                if stopping.outcome != Outcome::Wanted {
+                    stopping.outcome = main_outcome(spec, end);
+                    stopping.cause = Because::Ended(end);
+                }
                 stopping.phase = StopPhase::Settling;
                 stopping.until = Some(cx.now + SETTLING);
                 cx.act(run, Do::WatchTree);
             }
-            StopPhase::Step(_) | StopPhase::Kill | StopPhase::Unkillable => {
-                if spec.stop.whom == Whom::Main {
-                    self.post_from(spec, 0, cx);
-                }
+            StopPhase::Step(_) | StopPhase::Kill | StopPhase::Unkillable
+                if spec.stop.whom == Whom::Main =>
+            {
+                self.post_from(spec, 0, cx)
             }
-            StopPhase::Hook(_)
+            // The requests were for it alone: what it left behind gets the kill (systemd.kill(5), `mixed`).
+            StopPhase::Step(_) if spec.stop.whom == Whom::Mixed => {
+                stopping.until = earliest(stopping.until, Some(cx.now + SETTLING));
+            }
+            StopPhase::Step(_)
+            | StopPhase::Kill
+            | StopPhase::Unkillable
+            | StopPhase::Hook(_)
             | StopPhase::PreStop
             | StopPhase::Settling
             | StopPhase::Command(_)
@@ -536,13 +564,15 @@ impl Instance {
             StopPhase::PreStop => self.step_from(spec, 0, cx),
             StopPhase::Post(at) => self.post_from(spec, at + 1, cx),
             StopPhase::Command(at) => {
-                let step = spec
-                    .stop
-                    .plan
-                    .get(usize::from(at))
-                    .map(|step| &step.request);
-                if matches!(step, Some(Request::CommandOnly(_))) && stopping.run.main == Main::Alive
-                {
+                let request = |at| {
+                    spec.stop
+                        .plan
+                        .get(usize::from(at))
+                        .map(|step| &step.request)
+                };
+                let is_only = |at| matches!(request(at), Some(Request::CommandOnly(_)));
+                // Each such command is run, whether or not the one before it has ended the program.
+                if is_only(at) && (stopping.run.main == Main::Alive || is_only(at + 1)) {
                     return self.step_from(spec, at + 1, cx);
                 }
                 // The rest of its time is the program's, which it may have told to end.
@@ -575,9 +605,14 @@ impl Instance {
         }
         match stopping.phase {
             StopPhase::Hook(at) => self.hook_from_place(spec, at + 1, cx),
-            StopPhase::PreStop | StopPhase::Settling | StopPhase::ByItself => {
+            StopPhase::ByItself => {
+                // It said it would and did not.
+                if stopping.outcome != Outcome::Wanted {
+                    stopping.outcome = Outcome::Timeout;
+                }
                 self.step_from(spec, 0, cx)
             }
+            StopPhase::PreStop | StopPhase::Settling => self.step_from(spec, 0, cx),
             StopPhase::Step(at) | StopPhase::Command(at) => self.step_from(spec, at + 1, cx),
             StopPhase::Post(at) => self.post_from(spec, at + 1, cx),
             StopPhase::Kill => {
@@ -646,15 +681,22 @@ fn is_signal(request: &Request) -> bool {
 }
 
 fn has_command(spec: &Spec) -> bool {
-    spec.stop
-        .plan
-        .iter()
-        .any(|step| matches!(step.request, Request::Command(_) | Request::CommandOnly(_)))
+    let is_command = |request| matches!(request, &Request::Command(_) | &Request::CommandOnly(_));
+    spec.stop.plan.iter().any(|step| is_command(&step.request))
 }
 
-/// The main process is gone, and nobody else is meant.
-fn started_gone(run: Run, whom: Whom) -> bool {
-    whom == Whom::Main && matches!(run.main, Main::Gone(_))
+/// Something is to be done before the first request.
+fn prepares(spec: &Spec) -> bool {
+    spec.stop.pre.is_some() || hook_from(spec, Moment::StopPre, 0).is_some()
+}
+
+/// Requests would reach nobody: they are for the main process, and there is none.
+fn reaches_nobody(run: Run, whom: Whom) -> bool {
+    match whom {
+        Whom::Tree => false,
+        Whom::Mixed | Whom::Main => run.main != Main::Alive,
+        Whom::Nobody => true,
+    }
 }
 
 fn first_signal(spec: &Spec) -> u16 {

@@ -1,11 +1,12 @@
 //! Up: it serves, until it ends, is asked to, or gives no sign of life.
 
+use super::start::main_outcome;
 use super::{Cx, Instance, Main, Run, State, place, task_name};
 use crate::because::Because;
 use crate::event::{Do, Fact, Health, How, Notify, RunEvent, Target, Task, Wish};
 use crate::quantity::{Duration, End, ExitCode, Instant};
-use crate::restart::{Outcome, outcome_of};
-use crate::spec::{HealthAction, Moment, Pause, Reload, Spec};
+use crate::restart::Outcome;
+use crate::spec::{HealthAction, Kind, Moment, Pause, Reload, Spec};
 
 /// A run that serves.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -44,23 +45,39 @@ impl Up {
             Mode::Serving => None,
             // Nothing is owed by what we hold ourselves.
             Mode::Paused => return None,
-            Mode::Reloading { until, .. }
-            | Mode::Pausing { until }
-            | Mode::Continuing { until } => until,
+            Mode::Pausing { until } | Mode::Continuing { until } => {
+                return earliest(until, self.max_until);
+            }
+            Mode::Reloading { until, .. } => until,
         };
         let watchdog = self.watchdog.map(|(_, due)| due);
         [mode, watchdog, self.max_until].into_iter().flatten().min()
     }
 }
 
+fn earliest(one: Option<Instant>, other: Option<Instant>) -> Option<Instant> {
+    [one, other].into_iter().flatten().min()
+}
+
+/// The next sign of life owed, where one is: no interval means none.
+fn owed(interval: Duration, now: Instant) -> Option<(Duration, Instant)> {
+    (interval > Duration::ZERO).then(|| (interval, now + interval))
+}
+
 impl Instance {
     /// The start is done.
-    pub(super) fn come_up(&mut self, spec: &Spec, run: Run, cx: &mut Cx<'_>) {
+    pub(super) fn come_up(
+        &mut self,
+        spec: &Spec,
+        run: Run,
+        watchdog: Option<Duration>,
+        cx: &mut Cx<'_>,
+    ) {
         self.state = State::Up(Up {
             run,
             since: cx.now,
             mode: Mode::Serving,
-            watchdog: spec.watchdog.map(|interval| (interval, cx.now + interval)),
+            watchdog: watchdog.and_then(|interval| owed(interval, cx.now)),
             max_until: spec.max_run_time.map(|span| cx.now + span),
             failures: 0,
         });
@@ -68,7 +85,7 @@ impl Instance {
         if spec.health.is_some() {
             cx.act(run.id, Do::WatchHealth);
         }
-        if run.main == Main::None && run.planted && !spec.exit.remain_after_exit {
+        if stands_by_its_tree(spec, run) {
             // Nobody to wait for but the tree itself.
             cx.act(run.id, Do::WatchTree);
         }
@@ -81,11 +98,14 @@ impl Instance {
         match what {
             RunEvent::Ended(Task::Main(_), end) => self.main_ended(spec, end, cx),
             RunEvent::Ended(task, end) => self.up_command_ended(spec, task, end, cx),
+            RunEvent::SpawnFailed(task, _) if reload_ignores(spec, task) => {
+                self.up_command_ended(spec, task, End::Code(ExitCode(0)), cx)
+            }
             RunEvent::SpawnFailed(task, why) => {
-                self.up_command_failed(task, Because::SpawnFailed(why), cx)
+                self.up_command_failed(spec, task, Because::SpawnFailed(why), cx)
             }
             RunEvent::TreeEmpty => {
-                if up.run.main == Main::None && !spec.exit.remain_after_exit {
+                if stands_by_its_tree(spec, up.run) {
                     let end = End::Unknown;
                     self.end_run(
                         spec,
@@ -99,8 +119,10 @@ impl Instance {
             RunEvent::MainFound => up.run.main = Main::Alive,
             RunEvent::Health(health) => self.health(spec, health, cx),
             RunEvent::Notify(notify) => self.up_notified(spec, notify, cx),
-            RunEvent::Frozen(outcome) => self.paused(outcome.map_err(Because::Protocol), cx),
-            RunEvent::Thawed(outcome) => self.continued(outcome.map_err(Because::Protocol), cx),
+            RunEvent::Frozen(outcome) => self.paused(spec, outcome.map_err(Because::Protocol), cx),
+            RunEvent::Thawed(outcome) => {
+                self.continued(spec, outcome.map_err(Because::Protocol), cx)
+            }
             RunEvent::Spawned(_)
             | RunEvent::Conditions(_)
             | RunEvent::MainNotFound(_)
@@ -117,7 +139,7 @@ impl Instance {
         let run = up.run.id;
         cx.tell(Some(run), Fact::Exited(end));
         cx.tell(Some(run), Fact::Moment(Moment::Exit));
-        let outcome = outcome_of(spec, end);
+        let outcome = main_outcome(spec, end);
         if matches!(outcome, Outcome::Clean(_)) && spec.exit.remain_after_exit {
             return;
         }
@@ -157,6 +179,12 @@ impl Instance {
         };
         let run = up.run.id;
         let until = spec.start_timeout.map(|patience| cx.now + patience);
+        let signals = matches!(spec.reload, Reload::Signal(_) | Reload::Notify(_));
+        if signals && up.run.main != Main::Alive {
+            let why = "it has no main process to signal";
+            let wish = Wish::Reload;
+            return cx.tell(Some(run), Fact::Refused { wish, why });
+        }
         match &spec.reload {
             Reload::Impossible => {
                 cx.tell(
@@ -219,7 +247,7 @@ impl Instance {
         cx.act(run, act);
     }
 
-    fn paused(&mut self, outcome: Result<(), Because>, cx: &mut Cx<'_>) {
+    fn paused(&mut self, spec: &Spec, outcome: Result<(), Because>, cx: &mut Cx<'_>) {
         let State::Up(up) = &mut self.state else {
             return;
         };
@@ -230,10 +258,13 @@ impl Instance {
         match outcome {
             Ok(()) => {
                 up.mode = Mode::Paused;
-                cx.act(run, Do::StopWatchingHealth);
+                if spec.health.is_some() {
+                    cx.act(run, Do::StopWatchingHealth);
+                }
             }
             Err(because) => {
                 up.mode = Mode::Serving;
+                up.watchdog = up.watchdog.and_then(|(interval, _)| owed(interval, cx.now));
                 cx.tell(
                     Some(run),
                     Fact::CommandFailed {
@@ -246,7 +277,7 @@ impl Instance {
         cx.because = Some(Because::Asked);
     }
 
-    fn continued(&mut self, outcome: Result<(), Because>, cx: &mut Cx<'_>) {
+    fn continued(&mut self, spec: &Spec, outcome: Result<(), Because>, cx: &mut Cx<'_>) {
         let State::Up(up) = &mut self.state else {
             return;
         };
@@ -258,10 +289,10 @@ impl Instance {
             Ok(()) => {
                 up.mode = Mode::Serving;
                 // The time it was held does not count against it.
-                up.watchdog = up
-                    .watchdog
-                    .map(|(interval, _)| (interval, cx.now + interval));
-                cx.act(run, Do::WatchHealth);
+                up.watchdog = up.watchdog.and_then(|(interval, _)| owed(interval, cx.now));
+                if spec.health.is_some() {
+                    cx.act(run, Do::WatchHealth);
+                }
             }
             Err(because) => {
                 up.mode = Mode::Paused;
@@ -280,6 +311,7 @@ impl Instance {
     fn up_command_ended(&mut self, spec: &Spec, task: Task, end: End, cx: &mut Cx<'_>) {
         if end != End::Code(ExitCode(0)) && !reload_ignores(spec, task) {
             return self.up_command_failed(
+                spec,
                 task,
                 Because::CommandFailed {
                     what: task_name(task),
@@ -311,8 +343,8 @@ impl Instance {
                     cx.tell(Some(run), Fact::Reloaded);
                 }
             }
-            (Mode::Pausing { .. }, Task::Pause) => self.paused(Ok(()), cx),
-            (Mode::Continuing { .. }, Task::Continue) => self.continued(Ok(()), cx),
+            (Mode::Pausing { .. }, Task::Pause) => self.paused(spec, Ok(()), cx),
+            (Mode::Continuing { .. }, Task::Continue) => self.continued(spec, Ok(()), cx),
             (
                 Mode::Serving
                 | Mode::Reloading { .. }
@@ -324,7 +356,7 @@ impl Instance {
         }
     }
 
-    fn up_command_failed(&mut self, task: Task, because: Because, cx: &mut Cx<'_>) {
+    fn up_command_failed(&mut self, spec: &Spec, task: Task, because: Because, cx: &mut Cx<'_>) {
         let State::Up(up) = &mut self.state else {
             return;
         };
@@ -334,8 +366,8 @@ impl Instance {
                 up.mode = Mode::Serving;
                 cx.tell(Some(run), Fact::ReloadFailed(because));
             }
-            (Mode::Pausing { .. }, Task::Pause) => self.paused(Err(because), cx),
-            (Mode::Continuing { .. }, Task::Continue) => self.continued(Err(because), cx),
+            (Mode::Pausing { .. }, Task::Pause) => self.paused(spec, Err(because), cx),
+            (Mode::Continuing { .. }, Task::Continue) => self.continued(spec, Err(because), cx),
             (
                 Mode::Serving
                 | Mode::Reloading { .. }
@@ -354,11 +386,9 @@ impl Instance {
         let run = up.run.id;
         match notify {
             Notify::Watchdog => {
-                up.watchdog = up
-                    .watchdog
-                    .map(|(interval, _)| (interval, cx.now + interval));
+                up.watchdog = up.watchdog.and_then(|(interval, _)| owed(interval, cx.now));
             }
-            Notify::WatchdogInterval(interval) => up.watchdog = Some((interval, cx.now + interval)),
+            Notify::WatchdogInterval(interval) => up.watchdog = owed(interval, cx.now),
             Notify::WatchdogTrigger => self.watchdog(spec, Duration::ZERO, cx),
             Notify::Status(says) => cx.tell(Some(run), Fact::Says(says)),
             Notify::ExtendTimeout(by) => {
@@ -453,7 +483,8 @@ impl Instance {
         let State::Up(up) = &mut self.state else {
             return;
         };
-        if let Some((interval, due)) = up.watchdog
+        let owes = matches!(up.mode, Mode::Serving | Mode::Reloading { .. });
+        if let Some((interval, due)) = up.watchdog.filter(|_| owes)
             && due <= cx.now
         {
             return self.watchdog(spec, interval, cx);
@@ -481,8 +512,12 @@ impl Instance {
         };
         if by_command {
             cx.act(run, Do::Abandon(task));
+        } else if task == Task::Pause {
+            // It may yet freeze, and nobody would know.
+            cx.act(run, Do::Thaw);
         }
         self.up_command_failed(
+            spec,
             task,
             Because::CommandTimeout {
                 what: task_name(task),
@@ -490,6 +525,13 @@ impl Instance {
             cx,
         );
     }
+}
+
+/// A run without a main process that anybody knows lives as long as its tree does.
+fn stands_by_its_tree(spec: &Spec, run: Run) -> bool {
+    run.main == Main::None
+        && matches!(spec.kind, Kind::Forking { .. })
+        && !spec.exit.remain_after_exit
 }
 
 fn reload_ignores(spec: &Spec, task: Task) -> bool {

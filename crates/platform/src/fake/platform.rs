@@ -4,7 +4,7 @@ use std::io;
 use std::sync::{Arc, MutexGuard};
 use std::time::Duration;
 
-use aplomb_core::spec::{Listen, Resources};
+use aplomb_core::spec::{Listen, OwnDirectory, Resources};
 use aplomb_core::{Instant, Signal, Wall};
 
 use super::Launched;
@@ -241,6 +241,10 @@ impl Platform for Fake {
 
     fn notify_address(&mut self) -> io::Result<String> {
         Ok("@fake-notify".to_owned())
+    }
+
+    fn directory_of(&self, directory: &OwnDirectory) -> String {
+        format!("/fake/{:?}/{}", directory.kind, directory.name).to_lowercase()
     }
 
     fn open_socket(&mut self, _listen: &Listen) -> io::Result<SocketId> {

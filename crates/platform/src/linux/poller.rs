@@ -68,11 +68,6 @@ impl Poller {
         Ok(epoll::add(&self.epoll, fd, data, flags)?)
     }
 
-    pub(crate) fn remove(&self, fd: impl AsFd) {
-        // It was added, and is open: there is nothing this could fail for that we could mend.
-        let _ = epoll::delete(&self.epoll, fd);
-    }
-
     /// A second handle on the bell, for another thread.
     pub(crate) fn bell(&self) -> io::Result<OwnedFd> {
         self.bell.try_clone()

@@ -10,12 +10,49 @@ pub(crate) struct Stat {
     pub(crate) state: char,
     pub(crate) parent: u32,
     pub(crate) session: u32,
+    pub(crate) threads: u64,
+    /// Time on processors, its own and that of children it waited for, in ticks.
+    pub(crate) cpu_ticks: u64,
     /// Ticks since boot; with the pid it names a process for good.
     pub(crate) start: u64,
 }
 
 pub(crate) fn stat(pid: u32) -> Option<Stat> {
     parse_stat(&std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?)
+}
+
+/// How a process ended that nobody has laid to rest yet; `None` if it is not so, or we may not know.
+pub(crate) fn exit_status(pid: u32) -> Option<i32> {
+    let text = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    let rest = text.get(text.rfind(')')? + 1..)?;
+    let mut fields = rest.split_ascii_whitespace();
+    let is_zombie = fields.next()? == "Z";
+    fields.nth(48)?.parse().ok().filter(|_| is_zombie)
+}
+
+/// Everybody, in no order.
+pub(crate) fn all() -> Vec<Stat> {
+    let Ok(entries) = std::fs::read_dir("/proc") else {
+        return Vec::new();
+    };
+    let numbers = entries
+        .flatten()
+        .filter_map(|entry| entry.file_name().to_str()?.parse().ok());
+    numbers.filter_map(stat).collect()
+}
+
+/// Memory only this process has, in bytes, by proc_pid_statm(5): resident and not shared.
+pub(crate) fn private_memory(pid: u32) -> Option<u64> {
+    let text = std::fs::read_to_string(format!("/proc/{pid}/statm")).ok()?;
+    let mut pages = text.split_ascii_whitespace().skip(1);
+    let resident: u64 = pages.next()?.parse().ok()?;
+    let shared: u64 = pages.next()?.parse().ok()?;
+    Some(resident.saturating_sub(shared) * rustix::param::page_size() as u64)
+}
+
+/// How many descriptors it has open; `None` if we may not know.
+pub(crate) fn open_files(pid: u32) -> Option<u64> {
+    Some(std::fs::read_dir(format!("/proc/{pid}/fd")).ok()?.count() as u64)
 }
 
 fn parse_stat(text: &str) -> Option<Stat> {
@@ -26,13 +63,23 @@ fn parse_stat(text: &str) -> Option<Stat> {
     let state = rest.next()?.chars().next()?;
     let parent = rest.next()?.parse().ok()?;
     let session = rest.nth(1)?.parse().ok()?;
-    let start = rest.nth(15)?.parse().ok()?;
+    // From field 7 on: four cpu times are 14 to 17, threads 20, start 22.
+    let mut times = rest
+        .by_ref()
+        .skip(7)
+        .take(4)
+        .map(|field| field.parse().unwrap_or(0));
+    let cpu_ticks = times.by_ref().sum();
+    let threads = rest.nth(2)?.parse().ok()?;
+    let start = rest.nth(1)?.parse().ok()?;
     Some(Stat {
         pid: text.get(..open)?.trim().parse().ok()?,
         name: text.get(open + 1..close)?.to_owned(),
         state,
         parent,
         session,
+        threads,
+        cpu_ticks,
         start,
     })
 }
@@ -60,10 +107,11 @@ mod tests {
 
     #[test]
     fn a_name_with_parentheses_does_not_shift_the_fields() {
-        let text = "42 (a) b (c) S 7 42 41 0 -1 0 0 0 0 0 0 0 0 0 20 0 1 0 9999 0 0";
+        let text = "42 (a) b (c) S 7 42 41 0 -1 0 0 0 0 0 1 2 3 4 20 0 5 0 9999 0 0";
         let stat = parse_stat(text).unwrap();
         assert_eq!(stat.name, "a) b (c");
         assert_eq!((stat.pid, stat.parent, stat.session), (42, 7, 41));
         assert_eq!((stat.state, stat.start), ('S', 9999));
+        assert_eq!((stat.cpu_ticks, stat.threads), (10, 5));
     }
 }

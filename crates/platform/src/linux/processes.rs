@@ -5,12 +5,12 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::io;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use aplomb_core::{End, ExitCode, Signal};
-use rustix::process::WaitStatus;
+use rustix::process::{WaitId, WaitIdOptions, waitid};
 
-use super::sys;
+use super::{proc, sys};
 use crate::{ProcessId, Sent, TreeId};
 
 #[derive(Debug, Default)]
@@ -45,6 +45,12 @@ impl Processes {
         self.living.get(&id.0)
     }
 
+    /// Whether this number is a child's of ours that nobody has laid to rest, and so nobody else's.
+    pub(crate) fn is_child(&self, pid: u32) -> bool {
+        let process = self.by_pid(pid).and_then(|id| self.get(id));
+        process.is_some_and(|process| process.pidfd.is_none())
+    }
+
     pub(crate) fn by_pid(&self, pid: u32) -> Option<ProcessId> {
         self.by_pid.get(&pid).copied().map(ProcessId)
     }
@@ -53,12 +59,6 @@ impl Processes {
         let process = self.living.remove(&id.0)?;
         self.by_pid.remove(&process.pid);
         Some(process)
-    }
-
-    pub(crate) fn in_tree(&self, tree: TreeId) -> impl Iterator<Item = &Process> {
-        self.living
-            .values()
-            .filter(move |process| process.tree == tree)
     }
 
     /// A signal to one of ours; nobody is reached if it is gone.
@@ -84,20 +84,62 @@ pub(crate) fn reached(sent: io::Result<()>) -> io::Result<Sent> {
     }
 }
 
-/// How it ended, from the status of wait(2).
-pub(crate) fn end_of(status: WaitStatus) -> End {
+/// How it ended, from a status as wait(2) gives it.
+pub(crate) fn end_of(status: i32) -> End {
     const CORE_DUMPED: i32 = 0x80;
-    if let Some(code) = status.exit_status() {
-        return End::Code(ExitCode(code as u32));
+    match status & 0x7f {
+        0 => End::Code(ExitCode((status >> 8 & 0xff) as u32)),
+        number => {
+            let signal = u8::try_from(number).ok().and_then(Signal::from_number);
+            signal.map_or(End::Unknown, |signal| End::Signal {
+                signal,
+                core_dumped: status & CORE_DUMPED != 0,
+            })
+        }
     }
-    let signal = status
-        .terminating_signal()
-        .and_then(|number| Signal::from_number(u8::try_from(number).ok()?));
-    match signal {
-        Some(signal) => End::Signal {
+}
+
+/// How a process ended whose pidfd has told that it did. Our children are asked about by wait(2), which also lays them to
+/// rest; of others the kernel remembers how they ended, or, as long as their parents have not asked, proc(5) knows.
+pub(crate) fn end_of_adopted(pid: u32, pidfd: BorrowedFd<'_>) -> End {
+    let child = waitid(
+        WaitId::PidFd(pidfd),
+        WaitIdOptions::EXITED | WaitIdOptions::NOHANG,
+    );
+    if let Ok(Some(status)) = child {
+        if let Some(code) = status.exit_status() {
+            return End::Code(ExitCode(code as u32));
+        }
+        let signal = status.terminating_signal().unwrap_or(0);
+        let signal = u8::try_from(signal).ok().and_then(Signal::from_number);
+        return signal.map_or(End::Unknown, |signal| End::Signal {
             signal,
-            core_dumped: status.as_raw() & CORE_DUMPED != 0,
-        },
-        None => End::Unknown,
+            core_dumped: status.dumped(),
+        });
+    }
+    // Twice: between the first two questions somebody may have laid it to rest.
+    let status = sys::end_of(pidfd)
+        .or_else(|| proc::exit_status(pid))
+        .or_else(|| sys::end_of(pidfd));
+    status.map_or(End::Unknown, end_of)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_status_is_a_code_or_a_signal() {
+        assert_eq!(end_of(42 << 8), End::Code(ExitCode(42)));
+        let killed = End::Signal {
+            signal: Signal::KILL,
+            core_dumped: false,
+        };
+        assert_eq!(end_of(9), killed);
+        let dumped = End::Signal {
+            signal: Signal::SEGV,
+            core_dumped: true,
+        };
+        assert_eq!(end_of(11 | 0x80), dumped);
     }
 }

@@ -4,7 +4,7 @@
 use aplomb_core::spec::{Command, Expansion, Privilege};
 
 use super::form::{Blank, Form, word_form};
-use super::key::{At, Key, Section, at, read_keys, write_changed};
+use super::key::{Key, Section, at, read_keys, section_shape, write_changed};
 use super::reader::{Node, Reader, array_of, table_of, text_of};
 use super::shape::Shape;
 use super::value::Value;
@@ -32,7 +32,7 @@ impl Form for Words {
     fn shape() -> Shape {
         Shape::AnyOf(vec![
             Shape::text("a text split into words"),
-            Shape::list(Shape::text("a word")),
+            Shape::list(Shape::text("one word")),
         ])
     }
 
@@ -110,8 +110,9 @@ pub(super) fn split_fault(
 }
 
 /// Makes a program with a slash absolute, seen from the file; a bare name is left to the search path.
-fn place_program(program: &mut String, node: &Node<'_>, reader: &mut Reader<'_>) {
+pub(super) fn place_program(program: &mut String, node: &Node<'_>, reader: &mut Reader<'_>) {
     if program.contains(['/', '\\']) && !is_absolute(program) {
+        reader.relative.push((program.clone(), node.span()));
         *program = resolve(&reader.source.directory, program);
     }
     reader.say(Field::Program, program.clone(), node.span());
@@ -190,10 +191,10 @@ impl From<&Command> for CommandTable {
 
 impl Form for Command {
     fn shape() -> Shape {
-        Shape::AnyOf(vec![
-            Words::shape(),
-            Shape::Table(super::key::facts::<CommandTable>()),
-        ])
+        Shape::named(
+            "a command",
+            Shape::AnyOf(vec![Words::shape(), section_shape::<CommandTable>()]),
+        )
     }
 
     fn read(&mut self, node: &Node<'_>, reader: &mut Reader<'_>) {
@@ -229,6 +230,8 @@ impl Form for Command {
 }
 
 impl Blank for Command {
+    const NONE_TAKES_AWAY: bool = false;
+
     fn blank() -> Command {
         Command::default()
     }
@@ -240,7 +243,7 @@ pub(super) struct Commands(pub(super) Vec<Command>);
 
 impl Form for Commands {
     fn shape() -> Shape {
-        Shape::AnyOf(vec![Command::shape(), Shape::list(Command::shape())])
+        Shape::one_or_more(Command::shape())
     }
 
     fn read(&mut self, node: &Node<'_>, reader: &mut Reader<'_>) {

@@ -1,10 +1,12 @@
 //! Names of other services, and conditions on the machine.
 
+use std::collections::BTreeSet;
+
 use aplomb_core::spec::{Condition, ConditionKind, Depends, Moment};
 
 use super::form::{Blank, Form, TextForm, Word, word_form};
-use super::hooks::Hooks;
-use super::key::Slot;
+use super::hooks::{Hooks, table_shape};
+use super::key::{Extent, Slot};
 use super::reader::{Node, Reader, array_of, table_of, text_of};
 use super::service::Service;
 use super::shape::Shape;
@@ -33,17 +35,17 @@ pub(super) use names;
 const TAKES: &str = "the name of a service, or an array of names";
 
 fn shape() -> Shape {
-    let name = Shape::text("the name of a service");
-    Shape::AnyOf(vec![Shape::list(name.clone()), name])
+    Shape::one_or_more(Shape::text("the name of a service"))
 }
 
 fn read_names(field: Field, node: &Node<'_>, reader: &mut Reader<'_>) -> Vec<String> {
     let mut names: Vec<String> = Vec::new();
+    let mut seen = BTreeSet::new();
     for item in array_of(node).unwrap_or(std::slice::from_ref(node)) {
         let Some(name) = reader.text(item, TAKES) else {
             continue;
         };
-        if names.contains(&name) {
+        if !seen.insert(name.clone()) {
             let message = format!("`{}` names `{name}` twice", reader.key());
             reader.warn(item.span(), message, "remove one of them");
             continue;
@@ -63,7 +65,7 @@ impl Slot<Service> for Names {
         *(self.get_mut)(&mut service.spec.depends) = read_names(self.field, node, reader);
     }
 
-    fn write(&self, service: &Service) -> Value {
+    fn write(&self, service: &Service, _extent: Extent) -> Value {
         (self.get)(&service.spec.depends).write()
     }
 }
@@ -73,11 +75,8 @@ pub(super) struct OnFailure;
 
 impl Slot<Service> for OnFailure {
     fn shape(&self) -> Shape {
-        let one = Shape::AnyOf(vec![
-            Shape::text("the name of a service"),
-            aplomb_core::spec::Command::shape(),
-        ]);
-        Shape::AnyOf(vec![Shape::list(one.clone()), one])
+        let one = Shape::AnyOf(vec![Shape::text("the name of a service"), table_shape()]);
+        Shape::one_or_more(one)
     }
 
     fn read(&self, service: &mut Service, node: &Node<'_>, reader: &mut Reader<'_>) {
@@ -96,7 +95,7 @@ impl Slot<Service> for OnFailure {
         }
     }
 
-    fn write(&self, service: &Service) -> Value {
+    fn write(&self, service: &Service, _extent: Extent) -> Value {
         service.spec.depends.on_failure.write()
     }
 }

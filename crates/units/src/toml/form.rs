@@ -16,6 +16,46 @@ pub(super) trait Form: Sized {
     fn read(&mut self, node: &Node<'_>, reader: &mut Reader<'_>);
 
     fn write(&self) -> Value;
+
+    /// As `write`, but a section says every setting it has.
+    fn write_all(&self) -> Value {
+        self.write()
+    }
+}
+
+/// Makes a section a form: written as a table, or in its short form.
+macro_rules! section_form {
+    ($type:ty) => {
+        impl $crate::toml::form::Form for $type {
+            fn shape() -> $crate::toml::shape::Shape {
+                $crate::toml::key::section_shape::<$type>()
+            }
+
+            fn read(
+                &mut self,
+                node: &$crate::toml::reader::Node<'_>,
+                reader: &mut $crate::toml::reader::Reader<'_>,
+            ) {
+                $crate::toml::key::read_section(self, node, reader);
+                self.sound(node, reader);
+            }
+
+            fn write(&self) -> $crate::toml::value::Value {
+                $crate::toml::key::write_section(self)
+            }
+
+            fn write_all(&self) -> $crate::toml::value::Value {
+                $crate::toml::key::write_everything(self)
+            }
+        }
+    };
+}
+pub(super) use section_form;
+
+/// What must hold among the settings of a section once it is read.
+pub(super) trait Sound {
+    /// Tells what cannot be; by default everything can.
+    fn sound(&mut self, _node: &Node<'_>, _reader: &mut Reader<'_>) {}
 }
 
 /// The word for "there is none" where a setting has a default but may be switched off.
@@ -235,6 +275,13 @@ impl<T: Blank> Form for Option<T> {
             None => Value::Absent,
         }
     }
+
+    fn write_all(&self) -> Value {
+        match self {
+            Some(value) => value.write_all(),
+            None => self.write(),
+        }
+    }
 }
 
 /// Blank values: the zero of the type.
@@ -267,7 +314,7 @@ impl Blank for Signal {
 /// A list; a value that is no array stands for a list of itself.
 impl<T: Blank> Form for Vec<T> {
     fn shape() -> Shape {
-        Shape::AnyOf(vec![Shape::list(T::shape()), T::shape()])
+        Shape::one_or_more(T::shape())
     }
 
     fn read(&mut self, node: &Node<'_>, reader: &mut Reader<'_>) {

@@ -4,9 +4,9 @@ use aplomb_core::Duration;
 use aplomb_core::spec::{Command, Hook, Moment};
 
 use super::form::Form;
-use super::key::{At, Key, Section, at, facts, read_keys, write_changed};
+use super::key::{Key, Section, at, facts, read_section, section_shape, write_section};
 use super::reader::{Node, Reader, array_of, table_of, text_of};
-use super::shape::{Fact, Shape};
+use super::shape::{Fact, Shape, Table};
 use super::value::Value;
 use crate::words::nearest;
 
@@ -31,12 +31,22 @@ impl Section for HookTable {
         },
     ];
 
+    const SHORT: Option<&'static str> = Some("command");
+
     fn initial() -> HookTable {
         HookTable {
             command: Command::default(),
             timeout: Hook::TIMEOUT,
         }
     }
+}
+
+/// The form of one command at a moment, where only a table is told apart from a name.
+pub(super) fn table_shape() -> Shape {
+    Shape::Table(Table {
+        short: None,
+        facts: facts::<HookTable>(),
+    })
 }
 
 /// All hooks of a service.
@@ -60,10 +70,7 @@ impl Hooks {
 fn read_hook(on: Moment, node: &Node<'_>, reader: &mut Reader<'_>) -> Option<Hook> {
     let mut hook = HookTable::initial();
     let faults = reader.faults.len();
-    match table_of(node) {
-        Some(table) if table.contains_key("timeout") => read_keys(&mut hook, table, reader),
-        Some(_) | None => hook.command.read(node, reader),
-    }
+    read_section(&mut hook, node, reader);
     if reader.faults.len() > faults {
         return None;
     }
@@ -80,26 +87,26 @@ fn read_hook(on: Moment, node: &Node<'_>, reader: &mut Reader<'_>) -> Option<Hoo
 }
 
 fn write_hook(hook: &Hook) -> Value {
-    if hook.timeout == Hook::TIMEOUT {
-        return hook.command.write();
-    }
-    Value::Table(write_changed(&HookTable {
+    write_section(&HookTable {
         command: hook.command.clone(),
         timeout: hook.timeout,
-    }))
+    })
 }
 
 impl Form for Hooks {
     fn shape() -> Shape {
-        let one = Shape::AnyOf(vec![Command::shape(), Shape::Table(facts::<HookTable>())]);
-        let value = Shape::AnyOf(vec![one.clone(), Shape::list(one)]);
+        let one = section_shape::<HookTable>();
+        let value = Shape::one_or_more(one);
         let moments = Moment::ALL.iter().map(|(moment, name)| Fact {
             name,
             doc: when(*moment),
             shape: value.clone(),
             default: Value::Absent,
         });
-        Shape::Table(moments.collect())
+        Shape::Table(Table {
+            short: None,
+            facts: moments.collect(),
+        })
     }
 
     fn read(&mut self, node: &Node<'_>, reader: &mut Reader<'_>) {

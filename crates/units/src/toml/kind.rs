@@ -5,7 +5,7 @@ use aplomb_core::spec::{Command, Pause, Reload, StartMode};
 
 use super::command::Commands;
 use super::form::{Form, NONE, word_form};
-use super::key::{At, Key, Section, at, facts, read_keys, write_changed};
+use super::key::{Key, Section, at, read_keys, section_shape, write_changed};
 use super::reader::{Node, Reader, table_of, text_of};
 use super::shape::Shape;
 use super::value::Value;
@@ -114,7 +114,7 @@ impl Form for Pause {
     fn shape() -> Shape {
         Shape::AnyOf(vec![
             Shape::Word(vec!["freeze"]),
-            Shape::Table(facts::<PauseTable>()),
+            section_shape::<PauseTable>(),
         ])
     }
 

@@ -3,9 +3,9 @@
 use aplomb_core::spec::{Limit, LimitedResource, Process, Resources};
 
 use super::form::{Blank, Form, NONE, TextForm};
-use super::key::{At, Key, Section, Via, at, facts, write_changed};
+use super::key::{Key, Section, Via, at, facts, write_changed};
 use super::reader::{Node, Reader, integer_of, table_of};
-use super::shape::{Fact, Shape};
+use super::shape::{Fact, Shape, Table};
 use super::value::Value;
 use crate::words::{nearest, parse_size, print_size};
 use aplomb_core::Bytes;
@@ -211,16 +211,22 @@ impl Form for Limits {
         rows.extend(LimitedResource::ALL.iter().map(|(resource, name, _)| Fact {
             name,
             doc: "A limit on every single process, see setrlimit(2)",
-            shape: Shape::AnyOf(vec![
-                Shape::Integer {
-                    min: 0,
-                    max: i64::MAX,
-                },
-                Shape::text(takes(*resource)),
-            ]),
+            shape: Shape::named(
+                takes(*resource),
+                Shape::AnyOf(vec![
+                    Shape::Integer {
+                        min: 0,
+                        max: i64::MAX,
+                    },
+                    Shape::text(takes(*resource)),
+                ]),
+            ),
             default: Value::Absent,
         }));
-        Shape::Table(rows)
+        Shape::Table(Table {
+            short: None,
+            facts: rows,
+        })
     }
 
     fn read(&mut self, node: &Node<'_>, reader: &mut Reader<'_>) {

@@ -3,8 +3,8 @@
 use aplomb_core::spec::{Level, Log, LogTo, Rotate, RotateAt, StderrTo, Timestamps};
 use aplomb_core::{Bytes, Duration};
 
-use super::form::{Blank, Form, NONE, TextForm, word_form};
-use super::key::{At, Key, Section, Via, at, facts, read_keys, write_changed};
+use super::form::{Blank, Form, NONE, Sound, TextForm, section_form, word_form};
+use super::key::{Key, Section, Via, at};
 use super::reader::{Node, Reader, table_of, text_of};
 use super::restart::{RATE_PATTERN, parse_rate, print_rate};
 use super::shape::Shape;
@@ -112,42 +112,32 @@ impl Section for Log {
         },
     ];
 
+    const SHORT: Option<&'static str> = Some("to");
+
     fn initial() -> Log {
         Log::default()
     }
 }
 
-impl Form for Log {
-    fn shape() -> Shape {
-        Shape::AnyOf(vec![LogTo::shape(), Shape::Table(facts::<Log>())])
-    }
+section_form!(Log);
 
-    fn read(&mut self, node: &Node<'_>, reader: &mut Reader<'_>) {
-        match table_of(node) {
-            Some(table) => {
-                read_keys(self, table, reader);
-                if let Some(zero) = table.get("max-line").filter(|_| self.max_line.0 == 0) {
-                    reader.bad(zero, "no line fits in 0 bytes", "a size such as \"64KiB\"");
-                }
-                for key in ["rotate", "keep", "keep-bytes", "keep-age", "compress"] {
-                    if let (Some((name, _)), false) = (table.get_key_value(key), self.has_files()) {
-                        reader.warn(
-                            name.span(),
-                            format!("`log.{key}` has no effect, for no log files are written"),
-                            "remove it, or give `log.to` a directory",
-                        );
-                    }
-                }
-            }
-            None => self.to.read(node, reader),
+impl Sound for Log {
+    fn sound(&mut self, node: &Node<'_>, reader: &mut Reader<'_>) {
+        let Some(table) = table_of(node) else { return };
+        if let Some(zero) = table.get("max-line").filter(|_| self.max_line.0 == 0) {
+            reader.bad(zero, "no line fits in 0 bytes", "a size such as \"64KiB\"");
         }
-    }
-
-    fn write(&self) -> Value {
-        let changed = write_changed(self);
-        match (&changed[..], &self.to) {
-            ([(key, to)], _) if key == "to" => to.clone(),
-            (_, _) => Value::Table(changed),
+        if self.has_files() {
+            return;
+        }
+        for key in ["rotate", "keep", "keep-bytes", "keep-age", "compress"] {
+            if let Some((name, _)) = table.get_key_value(key) {
+                reader.warn(
+                    name.span(),
+                    format!("`log.{key}` has no effect, for no log files are written"),
+                    "remove it, or give `log.to` a directory",
+                );
+            }
         }
     }
 }
@@ -272,24 +262,17 @@ impl Section for Rotate {
         },
     ];
 
+    const SHORT: Option<&'static str> = Some("size");
+
     fn initial() -> Rotate {
         Rotate::default()
     }
 }
 
-impl Form for Rotate {
-    fn shape() -> Shape {
-        Shape::AnyOf(vec![
-            Option::<Bytes>::shape(),
-            Shape::Table(facts::<Rotate>()),
-        ])
-    }
+section_form!(Rotate);
 
-    fn read(&mut self, node: &Node<'_>, reader: &mut Reader<'_>) {
-        match table_of(node) {
-            Some(table) => read_keys(self, table, reader),
-            None => self.size.read(node, reader),
-        }
+impl Sound for Rotate {
+    fn sound(&mut self, node: &Node<'_>, reader: &mut Reader<'_>) {
         if self.size == Some(Bytes(0)) || self.age == Some(Duration::ZERO) {
             reader.bad(
                 node,
@@ -297,10 +280,6 @@ impl Form for Rotate {
                 "\"none\", or a size such as \"16MiB\"",
             );
         }
-    }
-
-    fn write(&self) -> Value {
-        Value::Table(write_changed(self))
     }
 }
 

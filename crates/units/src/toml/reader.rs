@@ -24,6 +24,8 @@ pub(super) struct Reader<'a> {
     pub(super) instance: Option<String>,
     pub(super) places: Places,
     pub(super) faults: Vec<Diagnostic>,
+    /// Programs written as relative paths, and where.
+    pub(super) relative: Vec<(String, Range<usize>)>,
     /// Keys from the service's table down to the value being read.
     path: Vec<String>,
 }
@@ -36,6 +38,7 @@ impl<'a> Reader<'a> {
             instance: None,
             places: Places::new(unit),
             faults: Vec::new(),
+            relative: Vec::new(),
             path: Vec::new(),
         }
     }
@@ -101,7 +104,7 @@ impl<'a> Reader<'a> {
 
     /// Says that a text is not what its key takes, and why.
     pub(super) fn bad(&mut self, node: &Node<'_>, why: impl std::fmt::Display, takes: &str) {
-        let message = format!("`{}` has a value that means nothing: {why}", self.key());
+        let message = format!("the value of `{}` is wrong: {why}", self.key());
         self.refuse(node.span(), message, format!("give it {takes}"));
     }
 

@@ -5,7 +5,7 @@ use aplomb_core::spec::{
 };
 
 use super::form::{Blank, Form, TextForm, Word, word_form};
-use super::key::{At, Key, Section, at, facts, read_keys, write_changed};
+use super::key::{Key, Section, at, read_keys, section_shape, write_changed, write_everything};
 use super::reader::{Node, Reader, array_of, table_of};
 use super::shape::Shape;
 use super::value::Value;
@@ -127,7 +127,7 @@ pub(super) struct MaybeSandbox(pub(super) Option<Box<Sandbox>>);
 
 impl Form for MaybeSandbox {
     fn shape() -> Shape {
-        Shape::Table(facts::<Sandbox>())
+        section_shape::<Sandbox>()
     }
 
     fn read(&mut self, node: &Node<'_>, reader: &mut Reader<'_>) {
@@ -140,6 +140,13 @@ impl Form for MaybeSandbox {
     fn write(&self) -> Value {
         match &self.0 {
             Some(sandbox) => Value::Table(write_changed(&**sandbox)),
+            None => Value::Absent,
+        }
+    }
+
+    fn write_all(&self) -> Value {
+        match &self.0 {
+            Some(sandbox) => write_everything(&**sandbox),
             None => Value::Absent,
         }
     }
@@ -187,7 +194,8 @@ impl Blank for PathRule {
 
 impl Form for Capabilities {
     fn shape() -> Shape {
-        Shape::list(Shape::Word(Capabilities::NAMES.to_vec()))
+        let name = Shape::pattern("the name of a capability", "^[Cc][Aa][Pp]_[A-Za-z_]+$");
+        Shape::list(name)
     }
 
     fn read(&mut self, node: &Node<'_>, reader: &mut Reader<'_>) {

@@ -3,16 +3,21 @@
 use aplomb_core::Spec;
 use aplomb_core::spec::{Hook, Kind};
 
+use super::MOST_INSTANCES;
 use super::command::Commands;
 use super::depends::{Names, OnFailure, names};
+use super::form::{Blank, Form, read_integer};
+use super::health::MaybeHealth;
 use super::hooks::Hooks;
-use super::key::{At, Key, Section, Via, at};
+use super::key::{Key, Section, Via, at};
 use super::kind::KindWord;
 use super::limits::Limits;
 use super::listen::Mode;
 use super::process::{Account, Cpus, Env, FilePath};
-use super::ready::MaybeHealth;
+use super::reader::{Node, Reader};
 use super::sandbox::MaybeSandbox;
+use super::shape::Shape;
+use super::value::Value;
 use crate::source::Field;
 
 /// A service while it is read or written: the spec, and what the text says in other terms than the spec.
@@ -25,6 +30,39 @@ pub(super) struct Service {
     pub(super) unordered: Vec<String>,
     /// From commands in `on-failure`.
     pub(super) failure_hooks: Vec<Hook>,
+    /// How many of it there are; each is a spec of its own, so this is only ever read.
+    instances: Option<Instances>,
+}
+
+/// A number of instances.
+#[derive(Debug, Clone, PartialEq)]
+struct Instances(i64);
+
+impl Form for Instances {
+    fn shape() -> Shape {
+        Shape::Integer {
+            min: 1,
+            max: MOST_INSTANCES,
+        }
+    }
+
+    fn read(&mut self, node: &Node<'_>, reader: &mut Reader<'_>) {
+        if let Some(count) = read_integer(node, reader, 1, MOST_INSTANCES) {
+            self.0 = count;
+        }
+    }
+
+    fn write(&self) -> Value {
+        Value::Integer(self.0)
+    }
+}
+
+impl Blank for Instances {
+    const NONE_TAKES_AWAY: bool = false;
+
+    fn blank() -> Instances {
+        Instances(1)
+    }
 }
 
 impl Service {
@@ -56,6 +94,7 @@ impl Service {
             pid_file,
             unordered,
             failure_hooks: Vec::new(),
+            instances: None,
         }
     }
 
@@ -283,6 +322,11 @@ impl Section for Service {
                 get: |service: &Service| MaybeSandbox(service.spec.process.sandbox.clone()),
                 set: |service, sandbox| service.spec.process.sandbox = sandbox.0,
             },
+        },
+        Key {
+            name: "instances",
+            doc: "How many of it there are: NAME@1 and so on, with ${instance} in its texts replaced by the number",
+            slot: at!(instances),
         },
         Key {
             name: "requires",

@@ -17,10 +17,22 @@ pub enum Shape {
     /// One of these texts.
     Word(Vec<&'static str>),
     List(Box<Shape>),
+    /// One, or an array of them.
+    OneOrMore(Box<Shape>),
+    /// A form with a name of its own, told elsewhere.
+    Named(&'static str, Box<Shape>),
     /// A table whose keys are the operator's own.
     Map(Box<Shape>),
-    Table(Vec<Fact>),
+    Table(Table),
     AnyOf(Vec<Shape>),
+}
+
+/// A table with known keys.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Table {
+    /// The key a value stands for that is given instead of the table.
+    pub short: Option<&'static str>,
+    pub facts: Vec<Fact>,
 }
 
 /// A text with an inner form.
@@ -60,6 +72,14 @@ impl Shape {
         Shape::List(Box::new(of))
     }
 
+    pub fn one_or_more(of: Shape) -> Shape {
+        Shape::OneOrMore(Box::new(of))
+    }
+
+    pub fn named(name: &'static str, shape: Shape) -> Shape {
+        Shape::Named(name, Box::new(shape))
+    }
+
     /// In words, for "takes …".
     pub fn describe(&self) -> String {
         match self {
@@ -75,6 +95,8 @@ impl Shape {
                 any_of(&words)
             }
             Shape::List(of) => format!("an array, each item {}", of.describe()),
+            Shape::OneOrMore(of) => format!("{}, or several in an array", of.describe()),
+            Shape::Named(name, _) => (*name).into(),
             Shape::Map(of) => format!("a table, each value {}", of.describe()),
             Shape::Table(_) => "a table".into(),
             Shape::AnyOf(shapes) => {

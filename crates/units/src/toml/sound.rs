@@ -6,7 +6,7 @@ use toml::de::DeTable;
 use super::kind::KindWord;
 use super::reader::Reader;
 use super::service::Service;
-use crate::words::{nearest, print_duration};
+use crate::words::{nearest, print_duration, resolve};
 
 /// Tells every impossible combination of this service's settings.
 pub(super) fn check(service: &Service, table: &DeTable<'_>, reader: &mut Reader<'_>) {
@@ -19,6 +19,7 @@ pub(super) fn check(service: &Service, table: &DeTable<'_>, reader: &mut Reader<
     sound.kind();
     sound.readiness();
     sound.order();
+    sound.relative();
 }
 
 struct Sound<'s, 'a, 't> {
@@ -120,6 +121,22 @@ impl Sound<'_, '_, '_> {
                 print_duration(timeout)
             );
             self.refuse("ready", message, "raise `start-timeout`");
+        }
+    }
+
+    /// With a working directory of its own, a relative program could be meant from there or from the file.
+    fn relative(&mut self) {
+        let own = self.reader.source.directory.clone();
+        let directory = self.service.spec.process.directory.as_ref();
+        let Some(directory) = directory.filter(|directory| directory.path != own) else {
+            return;
+        };
+        for (program, span) in std::mem::take(&mut self.reader.relative) {
+            let message = format!("`{program}` could be seen from this file or from `directory`");
+            let from_file = resolve(&own, &program);
+            let from_directory = resolve(&directory.path, &program);
+            let action = format!("write {from_file} or {from_directory}");
+            self.reader.refuse(span, message, action);
         }
     }
 

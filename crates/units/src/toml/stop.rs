@@ -3,17 +3,16 @@
 use aplomb_core::spec::{Command, PreStop, Request, Stop, StopStep, Whom};
 use aplomb_core::{Duration, Signal};
 
-use super::command::{Commands, split_fault};
-use super::form::{Blank, Form, word_form};
-use super::key::{At, Key, Section, Via, at, facts, read_keys, write_changed};
+use super::command::{Commands, place_program, split_fault};
+use super::form::{Blank, Form, Sound, section_form, word_form};
+use super::key::{Key, Section, Via, at, read_section, section_shape, write_changed};
 use super::reader::{Node, Reader, array_of, table_of};
 use super::shape::Shape;
 use super::value::Value;
 use crate::source::Field;
-use crate::words::{is_absolute, join, parse_duration, print_duration, resolve, split};
+use crate::words::{join, parse_duration, print_duration, split};
 
-const STEP: &str =
-    "a stop step such as \"SIGTERM 20s\", \"ctrl-c 5s\" or \"command PROGRAM ARGS…\"";
+const STEP: &str = "a stop step such as \"SIGTERM 20s\", \"ctrl-c 5s\", \"command PROGRAM ARGS…\" or \"run PROGRAM ARGS…\"";
 
 word_form!(Whom,
     Whom::Tree => "tree",
@@ -79,54 +78,39 @@ impl Section for Stop {
         },
     ];
 
+    const SHORT: Option<&'static str> = Some("plan");
+
     fn initial() -> Stop {
         Stop::default()
     }
 }
 
-impl Form for Stop {
-    fn shape() -> Shape {
-        Shape::AnyOf(vec![
-            Shape::text(STEP),
-            Shape::list(StopStep::shape()),
-            Shape::Table(facts::<Stop>()),
-        ])
-    }
+section_form!(Stop);
 
-    fn read(&mut self, node: &Node<'_>, reader: &mut Reader<'_>) {
-        let Some(table) = table_of(node) else {
-            return self.plan.read(node, reader);
+impl Sound for Stop {
+    fn sound(&mut self, node: &Node<'_>, reader: &mut Reader<'_>) {
+        let key = |name| match table_of(node) {
+            Some(table) => table.get(name),
+            None => Some(node).filter(|_| name == "plan"),
         };
-        read_keys(self, table, reader);
-        if let Some((key, plan)) = table.get_key_value("plan") {
+        if let Some(plan) = key("plan") {
             if array_of(plan).is_some_and(<[Node<'_>]>::is_empty) {
                 reader.refuse(
-                    key.span(),
+                    plan.span(),
                     "`stop.plan` is empty, so nobody would be asked to end before the kill",
                     "give it a step such as \"SIGTERM 20s\"",
                 );
             }
             reader.say(Field::StopPlan, "", plan.span());
         }
-        if let Some(budget) = table.get("budget") {
+        if let Some(budget) = key("budget") {
             reader.say(Field::StopBudget, "", budget.span());
         }
     }
-
-    fn write(&self) -> Value {
-        Value::Table(write_changed(self))
-    }
 }
 
-/// The keys of a step or command with a grace period.
-#[derive(Debug, Clone, PartialEq)]
-struct Graced {
-    command: Commands,
-    grace: Option<Duration>,
-}
-
-impl Section for Graced {
-    const KEYS: &'static [Key<Graced>] = &[
+impl Section for PreStop {
+    const KEYS: &'static [Key<PreStop>] = &[
         Key {
             name: "command",
             doc: "The command",
@@ -139,74 +123,65 @@ impl Section for Graced {
         },
     ];
 
-    fn initial() -> Graced {
-        Graced {
-            command: Commands::default(),
-            grace: None,
+    const SHORT: Option<&'static str> = Some("command");
+
+    fn initial() -> PreStop {
+        PreStop {
+            command: Command::default(),
+            grace: PreStop::GRACE,
         }
     }
 }
 
-impl Graced {
-    /// The one command with its grace period; says what is missing.
-    fn read(node: &Node<'_>, reader: &mut Reader<'_>) -> Option<(Command, Option<Duration>)> {
-        let table = table_of(node)?;
-        let mut graced = Graced::initial();
-        let faults = reader.faults.len();
-        read_keys(&mut graced, table, reader);
-        let mut commands = graced.command.0.into_iter();
-        match (commands.next(), commands.next()) {
-            (Some(command), None) => Some((command, graced.grace)),
-            (None | Some(_), _) => {
-                if reader.faults.len() == faults {
-                    let message = format!("`{}` needs exactly one command", reader.key());
-                    reader.refuse(node.span(), message, "give it the key `command`");
-                }
-                None
-            }
-        }
-    }
+section_form!(PreStop);
 
-    fn write(command: &Command, grace: Option<Duration>) -> Value {
-        Value::Table(write_changed(&Graced {
-            command: Commands(vec![command.clone()]),
-            grace,
-        }))
-    }
-}
-
-impl Form for PreStop {
-    fn shape() -> Shape {
-        Shape::AnyOf(vec![Command::shape(), Shape::Table(facts::<Graced>())])
-    }
-
-    fn read(&mut self, node: &Node<'_>, reader: &mut Reader<'_>) {
-        let graced = table_of(node).is_some_and(|table| table.contains_key("grace"));
-        if graced {
-            if let Some((command, grace)) = Graced::read(node, reader) {
-                self.command = command;
-                self.grace = grace.unwrap_or(PreStop::GRACE);
-            }
-        } else {
-            self.command.read(node, reader);
-        }
-    }
-
-    fn write(&self) -> Value {
-        if self.grace == PreStop::GRACE {
-            self.command.write()
-        } else {
-            Graced::write(&self.command, Some(self.grace))
+impl Sound for PreStop {
+    fn sound(&mut self, node: &Node<'_>, reader: &mut Reader<'_>) {
+        if table_of(node).is_some_and(|table| !table.contains_key("command")) {
+            reader.refuse(
+                node.span(),
+                "`stop.pre` names no program",
+                "add the key `command`",
+            );
         }
     }
 }
 
 impl Blank for PreStop {
     fn blank() -> PreStop {
-        PreStop {
-            command: Command::default(),
-            grace: PreStop::GRACE,
-        }
+        PreStop::initial()
+    }
+}
+
+/// The keys of a step that is a command.
+#[derive(Debug, Clone, PartialEq, Default)]
+struct CommandStep {
+    command: Option<Command>,
+    run: Option<Command>,
+    grace: Option<Duration>,
+}
+
+impl Section for CommandStep {
+    const KEYS: &'static [Key<CommandStep>] = &[
+        Key {
+            name: "command",
+            doc: "A command that asks the program to end, which then has the rest of the grace period",
+            slot: at!(command),
+        },
+        Key {
+            name: "run",
+            doc: "A command after which the next step follows at once",
+            slot: at!(run),
+        },
+        Key {
+            name: "grace",
+            doc: "How long the step may take; what the budget leaves where absent",
+            slot: at!(grace),
+        },
+    ];
+
+    fn initial() -> CommandStep {
+        CommandStep::default()
     }
 }
 
@@ -220,55 +195,23 @@ const WORDS: &[(&str, Request)] = &[
 
 impl Form for StopStep {
     fn shape() -> Shape {
-        Shape::AnyOf(vec![Shape::text(STEP), Shape::Table(facts::<Graced>())])
+        Shape::AnyOf(vec![Shape::text(STEP), section_shape::<CommandStep>()])
     }
 
     fn read(&mut self, node: &Node<'_>, reader: &mut Reader<'_>) {
-        if table_of(node).is_some() {
-            if let Some((command, grace)) = Graced::read(node, reader) {
-                self.request = Request::Command(command);
-                self.grace = grace;
-            }
-            return;
-        }
-        let Some(text) = reader.text(node, STEP) else {
-            return;
+        let step = match table_of(node) {
+            Some(_) => read_table(node, reader),
+            None => read_text(node, reader),
         };
-        let text = text.trim_start();
-        let (head, rest) = text.split_once(' ').unwrap_or((text, ""));
-        if head == "command" {
-            if let Some(command) = command_text(node, rest, reader) {
-                self.request = Request::Command(command);
-                self.grace = None;
-            }
-            return;
+        if let Some(step) = step {
+            *self = step;
         }
-        let request = WORDS
-            .iter()
-            .find(|(word, _)| *word == head)
-            .map(|(_, request)| request.clone())
-            .or_else(|| Signal::parse(head).map(Request::Signal));
-        let Some(request) = request else {
-            return reader.bad(node, format!("`{head}` is no way to ask"), STEP);
-        };
-        match rest.trim() {
-            "" => self.grace = None,
-            grace => match parse_duration(grace) {
-                Ok(grace) => self.grace = Some(grace),
-                Err(why) => return reader.bad(node, why, STEP),
-            },
-        }
-        self.request = request;
     }
 
     fn write(&self) -> Value {
         let word = match &self.request {
-            Request::Command(command) | Request::CommandOnly(command) => {
-                return match command_words(command) {
-                    Some(words) if self.grace.is_none() => Value::Text(format!("command {words}")),
-                    Some(_) | None => Graced::write(command, self.grace),
-                };
-            }
+            Request::Command(command) => return self.write_command("command", command),
+            Request::CommandOnly(command) => return self.write_command("run", command),
             Request::Signal(signal) => signal.to_string(),
             Request::CtrlC | Request::CtrlBreak | Request::CloseWindows | Request::QuitThreads => {
                 WORDS
@@ -282,6 +225,86 @@ impl Form for StopStep {
             None => word,
         })
     }
+}
+
+/// A step written as a command, as text where no more than its words is to be said.
+trait WriteCommand {
+    fn write_command(&self, word: &'static str, command: &Command) -> Value;
+}
+
+impl WriteCommand for StopStep {
+    fn write_command(&self, word: &'static str, command: &Command) -> Value {
+        match command_words(command) {
+            Some(words) if self.grace.is_none() => Value::Text(format!("{word} {words}")),
+            Some(_) | None => Value::Table(write_changed(&CommandStep {
+                command: (word == "command").then(|| command.clone()),
+                run: (word == "run").then(|| command.clone()),
+                grace: self.grace,
+            })),
+        }
+    }
+}
+
+fn read_table(node: &Node<'_>, reader: &mut Reader<'_>) -> Option<StopStep> {
+    let mut step = CommandStep::default();
+    let faults = reader.faults.len();
+    read_section(&mut step, node, reader);
+    let request = match (step.command, step.run) {
+        (Some(command), None) => Some(Request::Command(command)),
+        (None, Some(command)) => Some(Request::CommandOnly(command)),
+        (None, None) | (Some(_), Some(_)) => None,
+    };
+    if request.is_none() && reader.faults.len() == faults {
+        let message = format!("a step of `{}` needs one command", reader.key());
+        reader.refuse(node.span(), message, "give it either `command` or `run`");
+    }
+    request.map(|request| StopStep {
+        request,
+        grace: step.grace,
+    })
+}
+
+fn read_text(node: &Node<'_>, reader: &mut Reader<'_>) -> Option<StopStep> {
+    let text = reader.text(node, STEP)?;
+    let text = text.trim_start();
+    let (head, rest) = text.split_once(' ').unwrap_or((text, ""));
+    let request = match head {
+        "command" => Request::Command(command_text(node, rest, reader)?),
+        "run" => Request::CommandOnly(command_text(node, rest, reader)?),
+        _ => return read_request(node, head, rest, reader),
+    };
+    Some(StopStep {
+        request,
+        grace: None,
+    })
+}
+
+/// A signal or a word, with its grace period.
+fn read_request(
+    node: &Node<'_>,
+    head: &str,
+    rest: &str,
+    reader: &mut Reader<'_>,
+) -> Option<StopStep> {
+    let word = WORDS.iter().find(|(word, _)| *word == head);
+    let request = word
+        .map(|(_, request)| request.clone())
+        .or_else(|| Signal::parse(head).map(Request::Signal));
+    let Some(request) = request else {
+        reader.bad(node, format!("`{head}` is no way to ask"), STEP);
+        return None;
+    };
+    let grace = match rest.trim() {
+        "" => None,
+        grace => match parse_duration(grace) {
+            Ok(grace) => Some(grace),
+            Err(why) => {
+                reader.bad(node, why, STEP);
+                return None;
+            }
+        },
+    };
+    Some(StopStep { request, grace })
 }
 
 /// The command in a text that began with `command `.
@@ -302,10 +325,7 @@ pub(super) fn command_text(
         reader.bad(node, "it names no program", "a program after `command`");
         return None;
     };
-    if program.contains(['/', '\\']) && !is_absolute(&program) {
-        program = resolve(&reader.source.directory, &program);
-    }
-    reader.say(Field::Program, program.clone(), node.span());
+    place_program(&mut program, node, reader);
     Some(Command {
         program,
         args: words.collect(),

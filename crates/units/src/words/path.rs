@@ -10,9 +10,10 @@ pub fn is_absolute(path: &str) -> bool {
     drive || path.starts_with('/') || path.starts_with("\\\\")
 }
 
-/// `path` seen from `directory`, without the leading `./` and `../` it was written with; itself if it is absolute.
+/// `path` seen from `directory`, without the leading `./` and `../` it was written with; itself if it is absolute, or if
+/// the directory is not known (empty).
 pub fn resolve(directory: &str, path: &str) -> String {
-    if is_absolute(path) {
+    if directory.is_empty() || is_absolute(path) {
         return path.into();
     }
     let mut base = directory.trim_end_matches(['/', '\\']);
@@ -64,5 +65,7 @@ mod tests {
         ] {
             assert_eq!(resolve("/srv/shop", path), seen, "{path}");
         }
+        assert_eq!(resolve("/", "x"), "/x");
+        assert_eq!(resolve("", "./x"), "./x");
     }
 }

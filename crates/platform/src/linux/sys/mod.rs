@@ -7,6 +7,9 @@
 
 mod birth;
 mod call;
+pub(crate) mod calls;
+mod pidfd;
+mod receive;
 pub(crate) mod script;
 pub(crate) mod signals;
 
@@ -17,6 +20,8 @@ use aplomb_core::Signal;
 use linux_raw_sys::general as nr;
 
 pub(crate) use birth::Nursery;
+pub(crate) use pidfd::{end_of, group_of};
+pub(crate) use receive::{Received, pass_pidfd, receive};
 
 use call::{checked, syscall};
 

@@ -6,12 +6,12 @@
 
 use std::io;
 use std::os::fd::RawFd;
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
 
-use aplomb_core::Signal;
 use linux_raw_sys::general as nr;
 
 use super::call::{error_of, syscall};
-use super::signals::Disposition;
 use crate::Step;
 
 /// A script being written.
@@ -22,6 +22,7 @@ pub(crate) struct Script {
     ops: Vec<Op>,
     stages: Vec<Stage>,
     stage: Stage,
+    slots: usize,
 }
 
 /// A script that can be carried out.
@@ -53,6 +54,8 @@ pub(crate) enum Refused {
     GiveUp,
     /// The next call is to do all the same.
     Ignore,
+    /// The child gives up unless the kernel does not know what is meant (EINVAL).
+    UnlessUnknown,
     /// Where there is no such file, or not for us, the next call is to do, which tries another.
     TryNext,
 }
@@ -67,10 +70,10 @@ pub(crate) struct Table(usize);
 
 /// Where the result of a call is kept for later ones.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Slot {
-    A,
-    B,
-}
+pub(crate) struct Slot(usize);
+
+/// A script that needs more keeps fewer descriptors open at a time than systems allow at all.
+const SLOTS: usize = 32;
 
 /// A descriptor: known now, or the result of an earlier call.
 #[derive(Debug, Clone, Copy)]
@@ -98,7 +101,7 @@ enum Call {
 }
 
 #[derive(Debug, Clone, Copy)]
-enum Arg {
+pub(super) enum Arg {
     Value(usize),
     Slot(Slot),
     Text(Text),
@@ -133,6 +136,11 @@ impl Script {
         Ok(at)
     }
 
+    /// Keeps a path.
+    pub(crate) fn path(&mut self, path: &Path) -> io::Result<Text> {
+        self.text(path.as_os_str().as_bytes())
+    }
+
     /// Keeps a table of texts, ended by a null pointer: what execve takes.
     pub(crate) fn texts(&mut self, texts: &[Text]) -> Table {
         let at = Table(self.words.len());
@@ -141,22 +149,35 @@ impl Script {
         at
     }
 
-    fn values(&mut self, values: &[u64]) -> Table {
+    /// A place for the result of a call. They are few: with too many, the last is shared, and its first use is lost.
+    pub(super) fn slot(&mut self) -> Slot {
+        debug_assert!(self.slots < SLOTS);
+        let slot = Slot(self.slots.min(SLOTS - 1));
+        self.slots += 1;
+        slot
+    }
+
+    pub(super) fn values(&mut self, values: &[u64]) -> Table {
         let at = Table(self.words.len());
         let words = values.iter().map(|value| Word::Value(*value as usize));
         self.words.extend(words);
         at
     }
 
-    fn call<const N: usize>(&mut self, number: u32, args: [Arg; N]) {
+    pub(super) fn call<const N: usize>(&mut self, number: u32, args: [Arg; N]) {
         self.call_unless(number, args, Refused::GiveUp);
     }
 
-    fn call_unless<const N: usize>(&mut self, number: u32, args: [Arg; N], refused: Refused) {
+    pub(super) fn call_unless<const N: usize>(
+        &mut self,
+        number: u32,
+        args: [Arg; N],
+        refused: Refused,
+    ) {
         self.push(number, args, None, refused);
     }
 
-    fn push<const N: usize>(
+    pub(super) fn push<const N: usize>(
         &mut self,
         number: u32,
         args: [Arg; N],
@@ -175,79 +196,20 @@ impl Script {
         self.stages.push(self.stage);
     }
 
-    /// setsid(2): a session and a process group of its own.
-    pub(crate) fn setsid(&mut self) {
-        self.call(nr::__NR_setsid, []);
-    }
-
-    /// write(2) of a short text into a file of the kernel's.
-    pub(crate) fn write(&mut self, fd: Fd, text: &[u8]) {
-        let at = Text(self.bytes.len());
-        self.bytes.extend_from_slice(text);
-        let args = [fd.into(), Arg::Text(at), Value(text.len())];
-        self.call(nr::__NR_write, args);
-    }
-
-    /// dup3(2): `from` becomes `to`, and stays open over the exec.
-    pub(crate) fn place(&mut self, from: Fd, to: RawFd) {
-        let args = [from.into(), Value(to as usize), Value(0)];
-        self.call(nr::__NR_dup3, args);
-    }
-
-    /// close_range(2): everything from `first` on is closed at the exec.
-    pub(crate) fn close_on_exec_from(&mut self, first: RawFd) {
-        let args = [
-            Value(first as usize),
-            Value(u32::MAX as usize),
-            Value(CLOSE_RANGE_CLOEXEC),
-        ];
-        // Kernels before 5.11 lack it; all we open is closed at the exec anyway.
-        self.call_unless(nr::__NR_close_range, args, Refused::Ignore);
-    }
-
-    /// rt_sigaction(2): the signal has no handler of ours and is ignored, or not, as said.
-    pub(crate) fn dispose(&mut self, signal: Signal, disposition: Disposition) {
-        let table = self.values(&disposition.words());
-        let args = [
-            Value(usize::from(signal.number())),
-            Arg::Table(table),
-            Value(0),
-            Value(size_of::<u64>()),
-        ];
-        self.call(nr::__NR_rt_sigaction, args);
-    }
-
-    /// rt_sigprocmask(2): no signal is blocked any more.
-    pub(crate) fn unblock_signals(&mut self) {
-        let table = self.values(&[0]);
-        let args = [
-            Value(nr::SIG_SETMASK as usize),
-            Arg::Table(table),
-            Value(0),
-            Value(size_of::<u64>()),
-        ];
-        self.call(nr::__NR_rt_sigprocmask, args);
-    }
-
-    /// chdir(2).
-    pub(crate) fn chdir(&mut self, path: Text, refused: Refused) {
-        self.call_unless(nr::__NR_chdir, [Arg::Text(path)], refused);
-    }
-
-    /// The digits of the child's own number, written at `text`, which has room for ten and a NUL.
-    pub(crate) fn own_number_at(&mut self, text: Text, skip: usize) {
+    /// The digits of the child's own number, written at `skip` bytes into `text`, which must have room there for ten and
+    /// a NUL.
+    pub(super) fn push_own_number(&mut self, text: Text, skip: usize) {
         let call = Call::OwnNumber(Arg::Text(Text(text.0 + skip)));
-        self.ops.push(Op {
-            call,
-            refused: Refused::GiveUp,
-        });
+        let refused = Refused::GiveUp;
+        self.ops.push(Op { call, refused });
         self.stages.push(self.stage);
     }
 
-    /// execve(2).
-    pub(crate) fn execute(&mut self, program: Text, argv: Table, env: Table) {
-        let args = [Arg::Text(program), Arg::Table(argv), Arg::Table(env)];
-        self.call_unless(nr::__NR_execve, args, Refused::TryNext);
+    /// A text without an end of its own: the call is told its length.
+    pub(super) fn raw(&mut self, bytes: &[u8]) -> Text {
+        let at = Text(self.bytes.len());
+        self.bytes.extend_from_slice(bytes);
+        at
     }
 
     /// No more is added: places become addresses.
@@ -299,12 +261,15 @@ impl Ready {
     /// In the child: issues the calls in turn. Returns where it stopped and the error number; if the last one is an
     /// exec it returns only then.
     pub(super) fn carry_out(&self) -> (usize, i32) {
-        let mut slots = [0; 2];
+        let mut slots = [0; SLOTS];
         let mut remembered = None;
         for (at, op) in self.ops.iter().enumerate() {
             let errno = match (self.issue(&op.call, &mut slots), op.refused) {
                 (None, _) | (Some(_), Refused::Ignore) => continue,
-                (Some(errno), Refused::GiveUp | Refused::TryNext) => errno as u32,
+                (Some(EINVAL), Refused::UnlessUnknown) => continue,
+                (Some(errno), Refused::GiveUp | Refused::UnlessUnknown | Refused::TryNext) => {
+                    errno as u32
+                }
             };
             let elsewhere = matches!(errno, ENOENT | ENOTDIR | EACCES);
             if op.refused == Refused::TryNext && elsewhere {
@@ -319,7 +284,7 @@ impl Ready {
         remembered.unwrap_or((self.ops.len(), ENOENT as i32))
     }
 
-    fn issue(&self, call: &Call, slots: &mut [usize; 2]) -> Option<i32> {
+    fn issue(&self, call: &Call, slots: &mut [usize; SLOTS]) -> Option<i32> {
         match call {
             Call::System { number, args, keep } => {
                 let args = args.map(|arg| arg.word(slots));
@@ -327,7 +292,7 @@ impl Ready {
                 // `words`, which live as long as we do and do not move.
                 let result = unsafe { syscall(*number, args) };
                 if let Some(slot) = keep {
-                    slots[*slot as usize] = result as usize;
+                    slots[slot.0] = result as usize;
                 }
                 error_of(result)
             }
@@ -360,11 +325,11 @@ impl Ready {
 }
 
 impl Arg {
-    fn word(self, slots: &[usize; 2]) -> usize {
+    fn word(self, slots: &[usize; SLOTS]) -> usize {
         match self {
             Value(value) => value,
-            Arg::Slot(slot) => slots[slot as usize],
-            // `finish` has replaced them.
+            Arg::Slot(slot) => slots[slot.0],
+            // `finish` has replaced them by addresses.
             Arg::Text(_) | Arg::Table(_) => 0,
         }
     }
@@ -382,5 +347,4 @@ impl From<Fd> for Arg {
 const ENOENT: u32 = linux_raw_sys::errno::ENOENT;
 const ENOTDIR: u32 = linux_raw_sys::errno::ENOTDIR;
 const EACCES: u32 = linux_raw_sys::errno::EACCES;
-/// <linux/close_range.h>, which `linux-raw-sys` leaves out.
-const CLOSE_RANGE_CLOEXEC: usize = 4;
+const EINVAL: i32 = linux_raw_sys::errno::EINVAL as i32;

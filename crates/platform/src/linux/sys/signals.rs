@@ -37,10 +37,6 @@ impl SignalSet {
 
     pub(crate) const ALL: SignalSet = SignalSet(u64::MAX);
 
-    pub(crate) fn has(self, signal: Signal) -> bool {
-        self.0 & SignalSet::bit(signal) != 0
-    }
-
     pub(crate) fn without(self, other: SignalSet) -> SignalSet {
         SignalSet(self.0 & !other.0)
     }

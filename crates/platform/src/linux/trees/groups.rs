@@ -5,12 +5,13 @@
 
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::{self, Read, Write};
 use std::mem::MaybeUninit;
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
 
 use rustix::fs::{AtFlags, Mode, OFlags, inotify, mkdirat, openat, unlinkat};
 use rustix::io::Errno;
@@ -27,6 +28,8 @@ pub(crate) struct Groups {
 }
 
 const PREFIX: &str = "aplomb-";
+/// Where we go ourselves when the group we were in must be empty; no tree's name begins with a dot.
+const OWN_GROUP: &str = ".engine";
 /// Longer file names are refused by every file system.
 const LONGEST_NAME: usize = 200;
 
@@ -41,7 +44,7 @@ impl Groups {
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
         let path = own.join(format!("{PREFIX}{}-{number}", std::process::id()));
         let failed = |what: &str, error: io::Error| format!("{what} {}: {error}", path.display());
-        match std::fs::create_dir(&path) {
+        match fs::create_dir(&path) {
             Ok(()) => {}
             // A dead engine's, who had our number; not empty, or the sweep had taken it.
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
@@ -117,7 +120,7 @@ impl Groups {
     }
 
     fn below(&self, group: &str) -> Vec<String> {
-        let entries = std::fs::read_dir(self.path.join(group));
+        let entries = fs::read_dir(self.path.join(group));
         let directories = entries
             .into_iter()
             .flatten()
@@ -182,13 +185,76 @@ impl Groups {
         }
     }
 
+    /// The name of the group of ours `pid` is in.
+    pub(crate) fn group_of(&self, pid: u32) -> Option<String> {
+        let text = fs::read_to_string(format!("/proc/{pid}/cgroup")).ok()?;
+        let path = text.lines().find_map(|line| line.strip_prefix("0::"))?;
+        let root = self.path.file_name()?.to_str()?;
+        let mut names = path.split('/').skip_while(|name| *name != root);
+        names.nth(1).map(str::to_owned)
+    }
+
+    /// The number the kernel knows the group by.
+    pub(crate) fn number(&self, group: &str) -> Option<u64> {
+        let stat = rustix::fs::statat(&self.root, group, AtFlags::SYMLINK_NOFOLLOW).ok()?;
+        Some(stat.st_ino)
+    }
+
+    /// Memory the group uses, where that is counted.
+    pub(crate) fn memory(&self, group: &str) -> Option<u64> {
+        self.read(group, "memory.current").ok()?.trim().parse().ok()
+    }
+
+    /// Processor time the group has used.
+    pub(crate) fn cpu(&self, group: &str) -> Option<Duration> {
+        let text = self.read(group, "cpu.stat").ok()?;
+        let micros = text
+            .lines()
+            .find_map(|line| line.strip_prefix("usage_usec "))?;
+        micros.trim().parse().ok().map(Duration::from_micros)
+    }
+
+    /// Makes a controller work in our groups. `false`: there is none of this name for us.
+    ///
+    /// A group with members of its own cannot hand controllers down; so we leave the group we were started in for one
+    /// below it. Errors: others are in it and stay.
+    pub(super) fn hand_down(&self, controller: &str) -> io::Result<bool> {
+        if has(&self.path.join("cgroup.subtree_control"), controller) {
+            return Ok(true);
+        }
+        let Some(own) = self.path.parent() else {
+            return Ok(false);
+        };
+        if !has(&own.join("cgroup.controllers"), controller) {
+            return Ok(false);
+        }
+        let add = format!("+{controller}");
+        if !has(&own.join("cgroup.subtree_control"), controller) {
+            let ours = self.path.join(OWN_GROUP);
+            if own.join("cgroup.events").exists() && !ours.exists() {
+                fs::create_dir(&ours)?;
+                fs::write(ours.join("cgroup.procs"), "0")?;
+            }
+            fs::write(own.join("cgroup.subtree_control"), &add).map_err(|error| {
+                let text = format!(
+                    "cannot hand the controller `{controller}` down from {}: {error}; others may be in that group \
+                     (start the engine in one of its own, as systemd's `Delegate=yes` does)",
+                    own.display()
+                );
+                io::Error::new(error.kind(), text)
+            })?;
+        }
+        fs::write(self.path.join("cgroup.subtree_control"), &add)?;
+        Ok(true)
+    }
+
     pub(crate) fn read(&self, group: &str, file: &str) -> io::Result<String> {
         let mut text = String::new();
         File::from(self.open_file(group, file, OFlags::RDONLY)?).read_to_string(&mut text)?;
         Ok(text)
     }
 
-    fn write(&self, group: &str, file: &str, text: &str) -> io::Result<()> {
+    pub(super) fn write(&self, group: &str, file: &str, text: &str) -> io::Result<()> {
         File::from(self.open_file(group, file, OFlags::WRONLY)?).write_all(text.as_bytes())
     }
 
@@ -205,25 +271,49 @@ impl Groups {
 
 impl Drop for Groups {
     fn drop(&mut self) {
-        // What is still populated stays: its members outlive us, as uprooted leftovers do.
+        // What is still populated stays: its members outlive us, as uprooted leftovers do. So do we, if we went below.
         let _ = remove_all(&self.path);
     }
 }
 
 /// The directory of the group we are in, in the version 2 hierarchy.
 fn own_group() -> Option<PathBuf> {
-    let mounts = std::fs::read_to_string("/proc/self/mountinfo").ok()?;
-    let memberships = std::fs::read_to_string("/proc/self/cgroup").ok()?;
+    let memberships = fs::read_to_string("/proc/self/cgroup").ok()?;
     let own = memberships
         .lines()
         .find_map(|line| line.strip_prefix("0::"))?;
-    mounts.lines().find_map(|line| group_mount(line, own))
+    mounted(own, |kind, _| kind == "cgroup2")
+}
+
+/// The directory of the group we are in, in the version 1 hierarchy of this controller.
+pub(super) fn mounted_group(controller: &str) -> Option<PathBuf> {
+    let memberships = fs::read_to_string("/proc/self/cgroup").ok()?;
+    let own = memberships.lines().find_map(|line| {
+        let (controllers, path) = line.split_once(':')?.1.split_once(':')?;
+        controllers
+            .split(',')
+            .any(|one| one == controller)
+            .then_some(path)
+    })?;
+    mounted(own, |kind, options| {
+        kind == "cgroup" && options.split(',').any(|one| one == controller)
+    })
+}
+
+/// Where group `own` of the hierarchy of this kind and these options is mounted.
+fn mounted(own: &str, is_it: impl Fn(&str, &str) -> bool) -> Option<PathBuf> {
+    let mounts = fs::read_to_string("/proc/self/mountinfo").ok()?;
+    mounts
+        .lines()
+        .find_map(|line| group_mount(line, own, &is_it))
 }
 
 /// The directory of group `own` if this line of mountinfo(5) mounts it.
-fn group_mount(line: &str, own: &str) -> Option<PathBuf> {
+fn group_mount(line: &str, own: &str, is_it: impl Fn(&str, &str) -> bool) -> Option<PathBuf> {
     let (fields, rest) = line.split_once(" - ")?;
-    if !rest.starts_with("cgroup2 ") {
+    let mut rest = rest.split(' ');
+    let (kind, options) = (rest.next()?, rest.nth(1)?);
+    if !is_it(kind, options) {
         return None;
     }
     let mut fields = fields.split(' ').skip(3);
@@ -235,7 +325,7 @@ fn group_mount(line: &str, own: &str) -> Option<PathBuf> {
 
 /// Removes what dead engines left empty.
 fn sweep(own: &Path) {
-    let Ok(entries) = std::fs::read_dir(own) else {
+    let Ok(entries) = fs::read_dir(own) else {
         return;
     };
     for entry in entries.flatten() {
@@ -257,12 +347,18 @@ fn is_gone(pid: u32) -> bool {
 
 /// Removes a directory of groups from its leaves up, as far as they are empty.
 fn remove_all(path: &Path) -> io::Result<()> {
-    for entry in std::fs::read_dir(path)?.flatten() {
+    for entry in fs::read_dir(path)?.flatten() {
         if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
             let _ = remove_all(&entry.path());
         }
     }
-    std::fs::remove_dir(path)
+    fs::remove_dir(path)
+}
+
+/// Whether a list of controllers names this one.
+fn has(list: &Path, controller: &str) -> bool {
+    let list = fs::read_to_string(list).unwrap_or_default();
+    list.split_ascii_whitespace().any(|one| one == controller)
 }
 
 fn numbers(text: &str) -> Vec<u32> {

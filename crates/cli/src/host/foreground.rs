@@ -1,0 +1,111 @@
+//! Hosting the engine in this process: for `aplomb engine`, and for `aplomb run`, also as PID 1 of a container.
+//!
+//! The platform is taken over before anything else runs here, because it must be the first to hear signals.
+
+use std::path::PathBuf;
+
+use aplomb_core::Spec;
+use aplomb_engine::{Ending, Engine, EngineError, Machine, Options};
+use aplomb_platform::linux::Linux;
+
+use super::detach;
+use super::directories::Owner;
+use super::endpoint::Endpoint;
+use crate::args::EngineArgs;
+use crate::failure::{Exit, Failure};
+
+/// `aplomb engine`: carries services until it is shut down.
+pub(crate) fn engine(args: &EngineArgs, endpoint: &Endpoint) -> Result<u8, Failure> {
+    if args.detached {
+        detach::leave_session();
+    }
+    endpoint.prepare()?;
+    let owner = Owner::current();
+    let options = Options {
+        socket: Some(text(&endpoint.path)?),
+        state_directory: Some(args.state_dir.clone().unwrap_or_else(|| owner.state())),
+        log_directory: args.log_dir.clone().unwrap_or_else(|| owner.logs()),
+        sequential: args.sequential,
+        ..quiet()
+    };
+    let mut engine = Engine::new(take_over()?, Machine, options)?;
+    let files = args.load.iter().map(text).collect::<Result<Vec<_>, _>>()?;
+    if !files.is_empty() {
+        engine.load_and_start(&files).map_err(Failure::from)?;
+    }
+    Ok(code(&engine.run()?))
+}
+
+/// `aplomb run`: one service without a file; ends with its exit code.
+pub(crate) fn run(spec: Spec, endpoint: Option<&Endpoint>) -> Result<u8, Failure> {
+    let platform = take_over()?;
+    let socket = match endpoint {
+        Some(endpoint) => {
+            endpoint.prepare()?;
+            Some(text(&endpoint.path)?)
+        }
+        None => None,
+    };
+    let options = Options { socket, end_when_down: true, forward_signals: true, ..quiet() };
+    let name = spec.name.clone();
+    let mut engine = Engine::new(platform, Machine, options)?;
+    engine.adopt_specs(vec![spec]);
+    let ending = engine.run()?;
+    match &ending.failed {
+        Some(because) if ending.code == NOT_RUN => {
+            Err(Failure::failed(format!("`{name}` could not be run")).because(because))
+        }
+        Some(_) | None => Ok(code(&ending)),
+    }
+}
+
+/// What the engine ends with where a service failed that never had an exit code.
+const NOT_RUN: u32 = 1;
+
+/// An engine nobody can reach and that remembers nothing.
+fn quiet() -> Options {
+    Options {
+        socket: None,
+        state_directory: None,
+        log_directory: Owner::current().logs(),
+        sequential: false,
+        end_when_down: false,
+        forward_signals: false,
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+    }
+}
+
+fn take_over() -> Result<Linux, Failure> {
+    Linux::new().map_err(|why| Failure::failed("cannot prepare this process for carrying services").because(why))
+}
+
+fn text(path: &PathBuf) -> Result<String, Failure> {
+    let refused = || Failure::usage(format!("the path `{}` is not UTF-8", path.display()));
+    path.to_str().map(str::to_owned).ok_or_else(refused)
+}
+
+/// Codes above 255 do not exist here.
+fn code(ending: &Ending) -> u8 {
+    u8::try_from(ending.code).unwrap_or(u8::MAX)
+}
+
+impl From<EngineError> for Failure {
+    fn from(error: EngineError) -> Failure {
+        let failure = Failure::new(Exit::Failed, error.to_string());
+        match error {
+            EngineError::StateInUse { .. } => {
+                failure.action("use that engine, or name another directory with `--state-dir DIR`")
+            }
+            EngineError::EndpointInUse { .. } => {
+                failure.action("use that engine, or name another place with `--socket PATH`")
+            }
+            EngineError::StateDirectory { source, .. } => {
+                failure.because(source).action("name a directory that can be written with `--state-dir DIR`")
+            }
+            EngineError::Endpoint { source, .. } => {
+                failure.because(source).action("name another place with `--socket PATH`")
+            }
+            EngineError::Pump { source } | EngineError::Wait { source } => failure.because(source),
+        }
+    }
+}

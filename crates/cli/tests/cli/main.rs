@@ -1,0 +1,12 @@
+//! The client as a person or a script meets it: the real program, in a home of its own, against an engine that plays
+//! from a script. Whole outputs are compared, so that a changed word is a decision.
+
+mod engine;
+mod home;
+mod snapshot;
+
+mod asks;
+mod helps;
+mod logs;
+mod trouble;
+mod up;

@@ -1,0 +1,77 @@
+//! One service: how a start, a run and a restart go.
+
+use std::vec;
+
+use super::sim::*;
+use crate::spec::{Kind, RestartWhen};
+use crate::{Because, Do, Shown, Signal, Target, Task};
+
+#[test]
+fn a_simple_service_starts_and_is_ready_once_executed() {
+    let mut sim = Sim::of([service("a", |_| {})]);
+    sim.start("a");
+    assert_eq!(sim.shown("a"), Shown::Running);
+    assert_eq!(sim.did("a"), vec![Do::Spawn(Task::Main(0))]);
+    assert_eq!(sim.because("a"), Because::Ready);
+}
+
+#[test]
+fn a_polite_stop_signals_the_tree_and_waits_until_it_is_empty() {
+    let mut sim = Sim::up(service("a", |_| {}));
+    sim.actor("a", |a| a.dies_in = Some(s(3)));
+    sim.stop("a");
+    sim.pass(ms(2999));
+    assert_eq!(sim.shown("a"), Shown::StopPending);
+    sim.pass(ms(1));
+    assert_eq!(sim.shown("a"), Shown::Stopped);
+    assert_eq!(
+        sim.did("a"),
+        vec![
+            Do::Signal(Signal::TERM, Target::Tree),
+            Do::Signal(Signal::CONT, Target::Tree),
+            Do::WatchTree,
+            Do::Uproot
+        ]
+    );
+}
+
+#[test]
+fn a_crash_is_followed_by_a_new_run_after_its_delay() {
+    let mut sim = Sim::up(service("a", |_| {}));
+    sim.ends("a", code(1));
+    sim.pass(ms(99));
+    assert_eq!(sim.shown("a"), Shown::StartPending);
+    sim.pass(ms(1));
+    assert_eq!(sim.shown("a"), Shown::Running);
+    assert_eq!(sim.standing("a").restarts, 1);
+}
+
+#[test]
+fn a_restart_asked_for_uses_its_own_first_signal() {
+    let mut sim = Sim::up(service("a", |a| a.stop.restart_signal = Some(Signal::USR2)));
+    sim.wish("a", crate::Wish::Restart);
+    assert!(
+        sim.did("a")
+            .contains(&Do::Signal(Signal::USR2, Target::Tree))
+    );
+    assert_eq!(sim.shown("a"), Shown::Running);
+}
+
+#[test]
+fn a_oneshot_is_done_when_its_last_command_has_succeeded() {
+    let mut sim = Sim::of([service("a", |a| {
+        a.kind = Kind::Oneshot;
+        a.start = commands(2);
+        a.restart.when = RestartWhen::Never;
+    })]);
+    sim.actor("a", |a| {
+        a.takes.insert(Task::Main(0), (s(1), code(0)));
+        a.takes.insert(Task::Main(1), (s(1), code(0)));
+    });
+    sim.start("a");
+    sim.pass(ms(1999));
+    assert_eq!(sim.shown("a"), Shown::StartPending);
+    sim.pass(ms(1));
+    assert_eq!(sim.shown("a"), Shown::Stopped);
+    assert!(sim.standing("a").arrived);
+}

@@ -1,0 +1,13 @@
+//! Proof of the core, in simulated time: stories (one promise each), the explorer of small worlds, and long stories by
+//! chance. The list of promises is `docs/promises.md`.
+
+mod engine;
+mod explorer;
+mod laws;
+mod sim;
+
+mod ending;
+mod life;
+mod order;
+mod place;
+mod seeds;

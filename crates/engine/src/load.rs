@@ -1,0 +1,111 @@
+//! Taking in unit files for a client: all or nothing, every fault told.
+
+use std::fs;
+
+use aplomb_core::{InstanceId, Spec};
+use aplomb_platform::Platform;
+use aplomb_protocol::{EventKind, Fault, FaultKind, LoadFile};
+use aplomb_units::{Diagnostic, Options, Severity, Source};
+
+use crate::engine::Engine;
+
+/// What was taken in.
+#[derive(Debug)]
+pub(crate) struct Taken {
+    /// Every instance the files define, also those that were known already.
+    pub all: Vec<InstanceId>,
+    /// Those that are new or changed.
+    pub changed: Vec<InstanceId>,
+    pub remarks: Vec<String>,
+}
+
+impl<P: Platform> Engine<P> {
+    /// Reads files and takes their services in.
+    pub(crate) fn load(&mut self, files: &[LoadFile], lenient: bool) -> Result<Taken, Fault> {
+        let mut sources = Vec::new();
+        for path in files.iter().map(|file| unit_files(&file.path)).collect::<Result<Vec<_>, Fault>>()?.concat() {
+            sources.push(source(&path)?);
+        }
+        let (specs, diagnostics) = aplomb_units::read(&sources, &self.machine, Options { lenient });
+        let told = |severity_refuses: bool| -> Vec<String> {
+            let wanted = diagnostics.iter().filter(|one| (one.severity == Severity::Refused) == severity_refuses);
+            wanted.map(|one| rendered(&sources, one)).collect()
+        };
+        let refused = told(true);
+        if !refused.is_empty() {
+            let count = refused.len();
+            return Err(Fault {
+                kind: FaultKind::BadUnit,
+                message: format!("{count} {} in the unit files; nothing was taken in", if count == 1 { "fault" } else { "faults" }),
+                action: Some("mend them and try again; `aplomb check FILE` shows them all".to_owned()),
+                diagnostics: refused,
+            });
+        }
+        let mut taken = self.take_in(specs);
+        taken.remarks.extend(told(false));
+        Ok(taken)
+    }
+
+    fn take_in(&mut self, specs: Vec<Spec>) -> Taken {
+        let mut remarks = Vec::new();
+        let (mut names, mut news) = (Vec::new(), Vec::new());
+        for spec in specs {
+            names.push(spec.name.clone());
+            let known = self.world.find(&spec.name).and_then(|id| self.world.standing(id));
+            match known {
+                Some(standing) if **standing.spec == spec => {}
+                Some(standing) => {
+                    if standing.run.is_some() {
+                        remarks.push(format!("`{}` has changed; the change is in force from its next start", spec.name));
+                    }
+                    news.push(spec);
+                }
+                None => news.push(spec),
+            }
+        }
+        let changed = self.world.load(news, self.now);
+        for id in &changed {
+            self.tell(*id, None, EventKind::Loaded, "its definition was taken in".to_owned());
+        }
+        let all = names.iter().filter_map(|name| self.world.find(name)).collect();
+        Taken { all, changed, remarks }
+    }
+}
+
+/// Endings of files that are units.
+const ENDINGS: &[&str] = &["toml", "service", "socket", "target", "timer"];
+
+/// The file itself, or the units in the directory, by name.
+fn unit_files(path: &str) -> Result<Vec<String>, Fault> {
+    if !fs::metadata(path).is_ok_and(|found| found.is_dir()) {
+        return Ok(vec![path.to_owned()]);
+    }
+    let entries = fs::read_dir(path).map_err(|why| unreadable(path, &why))?;
+    let is_unit = |name: &String| name.rsplit_once('.').is_some_and(|(_, ending)| ENDINGS.contains(&ending));
+    let names = entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok()).filter(is_unit);
+    let mut paths: Vec<_> = names.map(|name| format!("{}/{name}", path.trim_end_matches('/'))).collect();
+    paths.sort();
+    Ok(paths)
+}
+
+fn unreadable(path: &str, why: &std::io::Error) -> Fault {
+    Fault {
+        kind: FaultKind::BadUnit,
+        message: format!("cannot read `{path}`: {why}"),
+        action: Some("name a unit file that can be read".to_owned()),
+        diagnostics: Vec::new(),
+    }
+}
+
+fn source(path: &str) -> Result<Source, Fault> {
+    match fs::read_to_string(path) {
+        Ok(text) => Ok(Source::new(path, text)),
+        Err(why) => Err(unreadable(path, &why)),
+    }
+}
+
+/// A diagnostic as lines of text, with the place in its file.
+fn rendered(sources: &[Source], diagnostic: &Diagnostic) -> String {
+    let _ = sources;
+    diagnostic.to_string()
+}

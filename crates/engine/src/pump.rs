@@ -1,0 +1,378 @@
+//! The log pump: a second loop of the same kind, on a thread of its own. Reads what services write, and hands it to
+//! `aplomb-logs`, which keeps it.
+//!
+//! It never waits for a disk that is full, nor lets one that floods starve another: each pipe gets one big read a turn.
+//! It holds one buffer for all, and owns nothing of the engine: they talk in messages.
+
+use std::collections::BTreeMap;
+use std::io::{self, Write};
+use std::sync::mpsc::{Receiver, Sender, TryRecvError};
+use std::sync::{Arc, Mutex};
+use std::time::{Instant as Clock, SystemTime};
+
+use aplomb_core::Instant;
+use aplomb_logs::{Carrier, Desk, Fact, Loss, Now, Origin, Progress, Stream, Wall, Zone};
+use aplomb_platform::{PumpEvent, PumpPort, StreamId};
+use regex_lite::Regex;
+
+use crate::outlet::{FromPump, ToPump};
+
+/// One read: a whole pipe of the largest size we ask for, and the room for it is shared by all streams.
+const READ: usize = 256 << 10;
+/// What is compressed at a time when nothing else is to be done: some milliseconds of work.
+const COMPRESS: usize = 256 << 10;
+/// Where the journal listens (systemd-journald.service(8), "Sockets").
+const JOURNAL: &str = "/run/systemd/journal/socket";
+/// The beginning of a line that is being watched for; more of it is not looked at.
+const WATCHED: usize = 16 << 10;
+
+/// One stream's way, and what is looked for in it.
+#[derive(Debug)]
+struct Way {
+    stream: Stream,
+    watch: Option<Box<Watch>>,
+}
+
+/// A line that is waited for.
+#[derive(Debug)]
+struct Watch {
+    pattern: Regex,
+    /// The beginning of a line not yet ended.
+    begun: Vec<u8>,
+}
+
+struct Loop {
+    port: Shared,
+    out: Sender<FromPump>,
+    ways: BTreeMap<StreamId, Way>,
+    desk: Desk,
+    buffer: Vec<u8>,
+    origin: Clock,
+    /// How far the compression of rotated files has come.
+    compression: Progress,
+    /// Something was said to the engine since it was last woken.
+    spoke: bool,
+}
+
+/// The port is used by the loop and, for datagrams, from inside the desk: one thread, two names for it.
+type Shared = Arc<Mutex<Box<dyn PumpPort>>>;
+
+/// Carries on until told to quit or the engine is gone.
+pub(crate) fn run(port: Box<dyn PumpPort>, inbox: &Receiver<ToPump>, out: Sender<FromPump>) {
+    let port: Shared = Arc::new(Mutex::new(port));
+    let carrier = Box::new(Outward { port: port.clone() });
+    let mut pump = Loop {
+        port,
+        out,
+        ways: BTreeMap::new(),
+        desk: Desk::new(Zone::local(), carrier),
+        buffer: vec![0; READ],
+        origin: Clock::now(),
+        compression: Progress::Idle { until: None },
+        spoke: false,
+    };
+    let mut events = Vec::new();
+    loop {
+        let until = pump.next_wake();
+        if pump.wait(until, &mut events).is_err() {
+            return;
+        }
+        if pump.hear(inbox) == Told::Quit {
+            return pump.finish_all();
+        }
+        for event in events.drain(..) {
+            match event {
+                PumpEvent::Readable(stream) => drop(pump.read(stream)),
+                PumpEvent::Woken => {}
+            }
+        }
+        pump.on_time();
+        pump.wake_engine();
+    }
+}
+
+/// Whether to go on.
+#[derive(Debug, PartialEq, Eq)]
+enum Told {
+    GoOn,
+    Quit,
+}
+
+/// What reading a stream once came to.
+#[derive(Debug, PartialEq, Eq)]
+enum ReadOnce {
+    Some,
+    Nothing,
+    Ended,
+}
+
+impl Loop {
+    fn with_port<R>(&self, act: impl FnOnce(&mut dyn PumpPort) -> R) -> R {
+        let mut port = self.port.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        act(&mut **port)
+    }
+
+    fn now(&self) -> Now {
+        let since = u64::try_from(self.origin.elapsed().as_nanos()).unwrap_or(u64::MAX);
+        Now { instant: Instant::from_nanos(since), wall: Wall::from(SystemTime::now()) }
+    }
+
+    fn wait(&mut self, until: Option<std::time::Duration>, events: &mut Vec<PumpEvent>) -> io::Result<()> {
+        self.with_port(|port| port.wait(until, events))
+    }
+
+    fn wake_engine(&mut self) {
+        if std::mem::take(&mut self.spoke) {
+            self.with_port(|port| port.wake_engine());
+        }
+    }
+
+    fn say(&mut self, message: FromPump) {
+        // An engine that is gone hears nothing, and its end is told by the inbox.
+        let _gone = self.out.send(message);
+        self.spoke = true;
+    }
+
+    /// How long nothing is to be done: for ever, if no stream has an appointment.
+    fn next_wake(&mut self) -> Option<std::time::Duration> {
+        let now = self.now();
+        let compression = match self.compression {
+            Progress::More => Some(now.instant),
+            Progress::Idle { until } => until,
+        };
+        let streams = self.ways.values().filter_map(|way| way.stream.wakes_at(now));
+        let first = streams.chain(compression).min()?;
+        Some(first.since(now.instant))
+    }
+
+    fn on_time(&mut self) {
+        let now = self.now();
+        let due: Vec<_> = self
+            .ways
+            .iter()
+            .filter(|(_, way)| way.stream.wakes_at(now).is_some_and(|at| at <= now.instant))
+            .map(|(id, _)| *id)
+            .collect();
+        for id in due {
+            if let Some(way) = self.ways.get_mut(&id) {
+                way.stream.on_time(now, &mut self.desk);
+            }
+            self.tell_facts(id);
+        }
+        let compresses = match self.compression {
+            Progress::More => true,
+            Progress::Idle { until } => until.is_some_and(|at| at <= now.instant),
+        };
+        if compresses {
+            self.compression = self.desk.compress(COMPRESS, now);
+        }
+    }
+
+    fn hear(&mut self, inbox: &Receiver<ToPump>) -> Told {
+        loop {
+            match inbox.try_recv() {
+                Ok(message) => {
+                    if self.told(message) == Told::Quit {
+                        return Told::Quit;
+                    }
+                }
+                Err(TryRecvError::Empty) => return Told::GoOn,
+                Err(TryRecvError::Disconnected) => return Told::Quit,
+            }
+        }
+    }
+
+    fn told(&mut self, message: ToPump) -> Told {
+        match message {
+            ToPump::Open { stream, settings } => {
+                self.ways.insert(stream, Way { stream: Stream::new(settings), watch: None });
+            }
+            ToPump::RunBegins { stream } => self.with_way(stream, |way, now, desk| way.stream.begin(now, desk)),
+            ToPump::RunEnded { stream } => {
+                self.drain(stream);
+                self.with_way(stream, |way, now, desk| way.stream.finish(now, desk));
+            }
+            ToPump::Watch { stream, pattern } => self.watch(stream, &pattern),
+            ToPump::Unwatch { stream } => {
+                if let Some(way) = self.ways.get_mut(&stream) {
+                    way.watch = None;
+                }
+            }
+            ToPump::Rotate { stream } => self.with_way(stream, |way, now, desk| way.stream.rotate_now(now, desk)),
+            ToPump::Close { stream } => {
+                self.drain(stream);
+                self.with_way(stream, |way, now, desk| way.stream.finish(now, desk));
+                self.with_port(|port| port.detach(stream));
+                self.ways.remove(&stream);
+            }
+            ToPump::Quit => return Told::Quit,
+        }
+        Told::GoOn
+    }
+
+    fn with_way(&mut self, id: StreamId, act: impl FnOnce(&mut Way, Now, &mut Desk)) {
+        let now = self.now();
+        if let Some(way) = self.ways.get_mut(&id) {
+            act(way, now, &mut self.desk);
+        }
+        self.tell_facts(id);
+    }
+
+    fn watch(&mut self, stream: StreamId, pattern: &str) {
+        match Regex::new(pattern) {
+            Ok(pattern) => {
+                if let Some(way) = self.ways.get_mut(&stream) {
+                    way.watch = Some(Box::new(Watch { pattern, begun: Vec::new() }));
+                }
+            }
+            Err(why) => self.say(FromPump::BadPattern { stream, why: why.to_string() }),
+        }
+    }
+
+    /// One read of one stream: whoever writes more gets the next turn.
+    fn read(&mut self, id: StreamId) -> ReadOnce {
+        let mut buffer = std::mem::take(&mut self.buffer);
+        let read = self.with_port(|port| port.read(id, &mut buffer));
+        let outcome = match read {
+            Ok(0) => {
+                self.with_port(|port| port.detach(id));
+                ReadOnce::Ended
+            }
+            Ok(count) => {
+                self.take(id, &buffer[..count]);
+                ReadOnce::Some
+            }
+            Err(_) => ReadOnce::Nothing,
+        };
+        self.buffer = buffer;
+        outcome
+    }
+
+    fn take(&mut self, id: StreamId, chunk: &[u8]) {
+        let now = self.now();
+        let Some(way) = self.ways.get_mut(&id) else { return };
+        way.stream.write(chunk, now, &mut self.desk);
+        if way.watch.as_mut().is_some_and(|watch| watch.sees(chunk)) {
+            way.watch = None;
+            self.say(FromPump::Matched { stream: id });
+        }
+        self.tell_facts(id);
+    }
+
+    /// Takes what is in the pipe now, and no more than a pipe can hold: a flood does not hold the loop.
+    fn drain(&mut self, id: StreamId) {
+        for _ in 0..8 {
+            if self.read(id) != ReadOnce::Some {
+                break;
+            }
+        }
+    }
+
+    fn finish_all(&mut self) {
+        let ids: Vec<_> = self.ways.keys().copied().collect();
+        for id in ids {
+            self.drain(id);
+            self.with_way(id, |way, now, desk| way.stream.finish(now, desk));
+        }
+    }
+
+    fn tell_facts(&mut self, stream: StreamId) {
+        for fact in std::mem::take(&mut self.desk.facts) {
+            if matches!(fact, Fact::Rotated { .. }) {
+                self.compression = Progress::More;
+            }
+            if let Some(message) = message_of(stream, fact) {
+                self.say(message);
+            }
+        }
+    }
+}
+
+impl Watch {
+    /// Whether a line that ends in this chunk is the one. A line begun in an earlier chunk counts whole.
+    fn sees(&mut self, chunk: &[u8]) -> bool {
+        for piece in chunk.split_inclusive(|byte| *byte == b'\n') {
+            let room = WATCHED.saturating_sub(self.begun.len());
+            self.begun.extend_from_slice(&piece[..piece.len().min(room)]);
+            if piece.ends_with(b"\n") {
+                let line = self.begun.strip_suffix(b"\n").unwrap_or(&self.begun);
+                if self.pattern.is_match(&String::from_utf8_lossy(line)) {
+                    return true;
+                }
+                self.begun.clear();
+            }
+        }
+        false
+    }
+}
+
+fn message_of(stream: StreamId, fact: Fact) -> Option<FromPump> {
+    let trouble = |loss: Loss, because| {
+        Some(FromPump::Trouble { stream, dropped_lines: loss.lines, because })
+    };
+    match fact {
+        Fact::Rotated { file, .. } => Some(FromPump::Rotated { stream, file: file.display().to_string() }),
+        Fact::NotRotated { file, fault } => {
+            trouble(Loss::default(), format!("`{}` cannot be rotated: {}; it goes on", file.display(), fault.meaning()))
+        }
+        Fact::Removed { .. } => None,
+        Fact::Replaced { file } => {
+            trouble(Loss::default(), format!("somebody replaced `{}`; a new file was begun", file.display()))
+        }
+        Fact::Dropping { fault, .. } => {
+            trouble(Loss::default(), format!("its output cannot be stored and is dropped: {}", fault.meaning()))
+        }
+        Fact::Recovered { loss, .. } => {
+            let because = format!("its output is stored again; {} lines ({} bytes) were lost", loss.lines, loss.bytes);
+            trouble(loss, because)
+        }
+    }
+}
+
+/// Where lines go that are kept in no file.
+struct Outward {
+    port: Shared,
+}
+
+impl std::fmt::Debug for Outward {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Outward")
+    }
+}
+
+impl Carrier for Outward {
+    fn journal(&mut self, datagram: &[u8]) -> io::Result<()> {
+        let mut port = self.port.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        port.send_datagram(JOURNAL, datagram)
+    }
+
+    fn inherit(&mut self, from: Origin, lines: &[u8]) -> io::Result<()> {
+        match from {
+            Origin::Stdout => io::stdout().lock().write_all(lines),
+            Origin::Stderr => io::stderr().lock().write_all(lines),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_watched_line_is_seen_however_it_is_cut() {
+        let text = b"starting\nlistening on 8080\nready\n";
+        for cut in 1..text.len() {
+            let pattern = Regex::new("^listening on [0-9]+$").expect("compiles");
+            let mut watch = Watch { pattern, begun: Vec::new() };
+            let seen = text.chunks(cut).filter(|chunk| watch.sees(chunk)).count();
+            assert_eq!(seen, 1, "cut every {cut} bytes");
+        }
+    }
+
+    #[test]
+    fn a_line_not_yet_ended_is_not_judged() {
+        let mut watch = Watch { pattern: Regex::new("ready").expect("compiles"), begun: Vec::new() };
+        assert!(!watch.sees(b"ready"));
+        assert!(watch.sees(b"\n"));
+    }
+}

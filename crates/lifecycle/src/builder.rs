@@ -1,0 +1,590 @@
+//! Making an application: its numbers, its signals, and the three ways to run it.
+//!
+//! Whatever way is taken, handlers are in place before a runtime exists or a line of the program's own code has run.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::mpsc;
+use std::time::{Duration, Instant};
+
+use crate::app::{self, App, BoxError};
+use crate::ctx::Ctx;
+use crate::fault;
+use crate::health::Health;
+use crate::life::{Driver, Host, Life, Link, Message, ROOT, Setting};
+use crate::machine::{Again, Level, Settings};
+use crate::notice::{self, Notice, Observer};
+use crate::os;
+use crate::report::Report;
+use crate::signal::{OnSignal, Signal};
+use crate::stage::{Stage, StageTimes};
+
+/// How the process ends after a stop that a signal asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum ExitStyle {
+    /// With the exit code of the report. The default.
+    #[default]
+    Code,
+    /// After a clean stop, by the signal itself, so that shells and `set -e` see it. Other outcomes as [`ExitStyle::Code`].
+    Resignal,
+}
+
+/// Why an application could not begin.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum BeginError {
+    /// The handlers could not be installed.
+    #[error("signals could not be handled")]
+    Signals(#[from] os::signals::SignalError),
+    /// Pipe, thread or runtime could not be made.
+    #[error("{what} could not be made")]
+    System {
+        /// Which.
+        what: &'static str,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// The health address could not be bound.
+    #[error("the health address {address} could not be bound")]
+    Health {
+        /// The address.
+        address: SocketAddr,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// An environment variable does not say a time.
+    #[error("`{variable}={value}` is not a time such as `30`, `30s` or `1500ms`")]
+    Time {
+        /// Its name.
+        variable: &'static str,
+        /// What it says.
+        value: String,
+    },
+    /// There is no tokio runtime around the caller.
+    #[error("`install` must be called inside a tokio runtime")]
+    NoRuntime,
+}
+
+/// An application in the making; see [`app`](crate::app()).
+#[must_use = "an application does nothing until it is run"]
+pub struct Builder {
+    name: String,
+    settings: Settings,
+    grace: Option<Duration>,
+    signals: BTreeMap<i32, OnSignal>,
+    health: Option<SocketAddr>,
+    observer: Option<Observer>,
+    exit_style: ExitStyle,
+    report_to: Option<PathBuf>,
+    #[cfg(windows)]
+    service: Option<String>,
+    #[cfg(windows)]
+    pausing: Option<crate::life::Pausing>,
+}
+
+impl std::fmt::Debug for Builder {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Builder")
+            .field("name", &self.name)
+            .field("settings", &self.settings)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Builder {
+    pub(crate) fn new(name: String) -> Self {
+        Self {
+            name,
+            settings: Settings::default(),
+            grace: None,
+            signals: BTreeMap::new(),
+            health: None,
+            observer: None,
+            exit_style: ExitStyle::default(),
+            report_to: None,
+            #[cfg(windows)]
+            service: None,
+            #[cfg(windows)]
+            pausing: None,
+        }
+    }
+
+    /// The time from the stop request until the platform kills, 30 s by default. All stages together get this less the
+    /// kill margin. Without this call `APLOMB_GRACE` (`30`, `30s`, `1500ms`) is asked first.
+    pub fn grace(mut self, grace: Duration) -> Self {
+        self.grace = Some(grace);
+        self
+    }
+
+    /// What is kept of the grace period for the process to end after its last stage, 2 s by default. A `main` that does
+    /// not return within it is ended.
+    pub fn kill_margin(mut self, margin: Duration) -> Self {
+        self.settings.kill_margin = margin;
+        self
+    }
+
+    /// How long the application goes on serving after it turned unready, 10 s by default. Zero when an orchestrator's
+    /// pre-stop hook has waited already. A person at a terminal never waits for it.
+    pub fn lame_duck(mut self, time: Duration) -> Self {
+        self.settings.lame_duck = time;
+        self
+    }
+
+    /// How long a component may try to start before it counts as failed, 30 s by default.
+    pub fn start_deadline(mut self, time: Duration) -> Self {
+        self.settings.start_deadline = time;
+        self
+    }
+
+    /// Other times for one stage.
+    pub fn stage(mut self, stage: Stage, times: StageTimes) -> Self {
+        self.settings.times.insert(stage, times);
+        self
+    }
+
+    /// What a signal does, instead of its custom.
+    pub fn on_signal(mut self, signal: Signal, does: OnSignal) -> Self {
+        self.signals.insert(signal.number(), does);
+        self
+    }
+
+    /// What a SIGTERM does that comes 500 ms or more after the first.
+    pub fn again(mut self, again: Again) -> Self {
+        self.settings.again = again;
+        self
+    }
+
+    /// Serves `GET /readyz` and `/livez` at `address`, from a thread of its own, until the very end of the stop.
+    /// `/readyz` is the first thing to turn (503) and the last to close: a balancer sees "unready", never "refused".
+    pub fn health(mut self, address: SocketAddr) -> Self {
+        self.health = Some(address);
+        self
+    }
+
+    /// Gives every [`Notice`] to `observer` instead of standard error. Called on the life thread: it must not block.
+    pub fn observe(mut self, observer: impl Fn(&Notice) + Send + Sync + 'static) -> Self {
+        self.observer = Some(Arc::new(observer));
+        self
+    }
+
+    /// How the process ends.
+    pub fn exit_style(mut self, style: ExitStyle) -> Self {
+        self.exit_style = style;
+        self
+    }
+
+    /// Writes the report as JSON to this file. Without this call `APLOMB_REPORT` is asked.
+    pub fn report_to(mut self, path: impl Into<PathBuf>) -> Self {
+        self.report_to = Some(path.into());
+        self
+    }
+
+    /// On Windows, runs under the service control manager as `name`; started from a terminal it falls back to the
+    /// console. Elsewhere it changes nothing, so that one `main` serves both.
+    #[cfg_attr(
+        not(windows),
+        expect(
+            unused_mut,
+            unused_variables,
+            reason = "the name matters on Windows only"
+        )
+    )]
+    pub fn windows_service(mut self, name: impl Into<String>) -> Self {
+        #[cfg(windows)]
+        {
+            self.service = Some(name.into());
+        }
+        self
+    }
+
+    /// What a service does when the service control manager pauses and continues it. Each runs on a thread of its own;
+    /// PAUSED or RUNNING is reported when it returns. Without this call a pause is accepted and changes nothing.
+    #[cfg_attr(
+        not(windows),
+        expect(
+            unused_mut,
+            unused_variables,
+            reason = "there are no such controls elsewhere"
+        )
+    )]
+    pub fn on_pause(
+        mut self,
+        pause: impl Fn() + Send + Sync + 'static,
+        resume: impl Fn() + Send + Sync + 'static,
+    ) -> Self {
+        #[cfg(windows)]
+        {
+            self.pausing = Some((Arc::new(pause), Arc::new(resume)));
+        }
+        self
+    }
+
+    /// Runs `setup`, which registers the components on threads, and waits until the stop is over.
+    ///
+    /// ```no_run
+    /// use std::process::ExitCode;
+    /// use aplomb_lifecycle::{Stage, app};
+    ///
+    /// fn main() -> ExitCode {
+    ///     app("importer").run_sync(|app| {
+    ///         app.thread(Stage::WORKERS.part("tail"), |ctx| { ctx.park(); Ok(()) });
+    ///         Ok(())
+    ///     })
+    /// }
+    /// ```
+    pub fn run_sync<F>(self, setup: F) -> ExitCode
+    where
+        F: FnOnce(App) -> Result<(), BoxError> + Send,
+    {
+        self.hosted(move |builder| match builder.begin(Ok) {
+            Ok(begun) => begun.set_up_here(setup),
+            Err((name, error)) => refuse(&name, &error),
+        })
+    }
+
+    /// Makes a tokio runtime (after the handlers are in place), runs `setup` on it, and waits until the stop is over.
+    ///
+    /// ```no_run
+    /// use std::process::ExitCode;
+    /// use aplomb_lifecycle::{Stage, app};
+    ///
+    /// fn main() -> ExitCode {
+    ///     app("orders").run(async |app| {
+    ///         app.spawn(Stage::WORKERS.part("sweeper"), async |ctx| { ctx.stopping().await; Ok(()) });
+    ///         Ok(())
+    ///     })
+    /// }
+    /// ```
+    #[cfg(feature = "tokio")]
+    pub fn run<F, Fut>(self, setup: F) -> ExitCode
+    where
+        F: FnOnce(App) -> Fut + Send + 'static,
+        Fut: Future<Output = Result<(), BoxError>> + Send + 'static,
+    {
+        self.hosted(move |builder| {
+            let mut runtime = None;
+            let begun = builder.begin(|mut app| {
+                let made = tokio::runtime::Builder::new_multi_thread()
+                    .enable_all()
+                    .build();
+                let made = made.map_err(|source| BeginError::System {
+                    what: "the runtime",
+                    source,
+                })?;
+                app.runtime = Some(made.handle().clone());
+                runtime = Some(made);
+                Ok(app)
+            });
+            let begun = match begun {
+                Ok(begun) => begun,
+                Err((name, error)) => return refuse(&name, &error),
+            };
+            if let Some(runtime) = &runtime {
+                crate::runtime::beat(runtime.handle(), &begun.app.whole);
+            }
+            let app = begun.app.clone();
+            begun.app.set_up(move || async move { setup(app).await });
+            begun.wait();
+            if let Some(runtime) = runtime {
+                // Work that cannot be interrupted must not hold the exit.
+                runtime.shutdown_background();
+            }
+            begun.end()
+        })
+    }
+
+    /// For a program that has its own `#[tokio::main]`: handlers are in place when this returns, which is later than
+    /// with [`Builder::run`]; a signal before it has its default action.
+    ///
+    /// ```no_run
+    /// # use aplomb_lifecycle::{Stage, app};
+    /// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+    /// let life = app("orders").install()?;
+    /// life.app().spawn(Stage::WORKERS.part("sweeper"), async |ctx| { ctx.stopping().await; Ok(()) });
+    /// life.registered();
+    /// let report = life.wait().await;
+    /// std::process::exit(report.exit.into())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// When handlers, thread or health address cannot be had, or there is no runtime around the caller.
+    #[cfg(feature = "tokio")]
+    pub fn install(mut self) -> Result<Lifecycle, BeginError> {
+        let runtime = tokio::runtime::Handle::try_current().map_err(|_| BeginError::NoRuntime)?;
+        self.settings.ends_when_idle = false;
+        let handle = runtime.clone();
+        let begun = self.begin(move |mut app| {
+            app.runtime = Some(runtime);
+            Ok(app)
+        });
+        let begun = begun.map_err(|(_, error)| error)?;
+        crate::runtime::beat(&handle, &begun.app.whole);
+        let setup = begun.declare_setup();
+        Ok(Lifecycle { begun, setup })
+    }
+
+    #[cfg(not(windows))]
+    fn hosted(self, run: impl FnOnce(Self) -> u8) -> ExitCode {
+        ExitCode::from(run(self))
+    }
+
+    #[cfg(windows)]
+    fn hosted(mut self, run: impl FnOnce(Self) -> u8) -> ExitCode {
+        let code = match self.service.take() {
+            Some(name) => os::service::hosted(&name, move || run(self)),
+            None => run(self),
+        };
+        ExitCode::from(code)
+    }
+
+    /// Handlers, then whatever `prepare` makes, then the life thread.
+    fn begin(
+        mut self,
+        prepare: impl FnOnce(App) -> Result<App, BeginError>,
+    ) -> Result<Begun, (String, BeginError)> {
+        let name = std::mem::take(&mut self.name);
+        self.begin_as(&name, prepare).map_err(|error| (name, error))
+    }
+
+    fn begin_as(
+        self,
+        name: &str,
+        prepare: impl FnOnce(App) -> Result<App, BeginError>,
+    ) -> Result<Begun, BeginError> {
+        let made = Instant::now();
+        let system = |what| move |source| BeginError::System { what, source };
+        let (post, inbox) = os::mailbox().map_err(system("the mailbox"))?;
+        let link = Link { post, group: ROOT };
+        let installed = os::signals::install(
+            &self.caught(),
+            &[Signal::HUP.number(), Signal::INT.number()],
+            &link.post,
+        )?;
+        fault::note_places();
+        let app = prepare(App::new(name, link))?;
+        #[cfg_attr(
+            not(windows),
+            expect(unused_mut, reason = "only a service can be paused")
+        )]
+        let mut host = Host::from_env();
+        #[cfg(windows)]
+        {
+            host.pausing = self.pausing;
+        }
+        let mut settings = self.settings;
+        settings.grace = match self.grace {
+            Some(grace) => grace,
+            None => time_from_env("APLOMB_GRACE")?.unwrap_or(settings.grace),
+        };
+        settings.extends = host.extends();
+        settings.seed = u64::from(std::process::id());
+        let health = match self.health {
+            Some(address) => Some(
+                Health::serve(address, Arc::clone(&app.whole))
+                    .map_err(|source| BeginError::Health { address, source })?,
+            ),
+            None => None,
+        };
+        let setting = Setting {
+            inbox,
+            host,
+            observer: self.observer.unwrap_or_else(|| notice::to_stderr(name)),
+            signals: self.signals,
+            settings,
+            report_to: self
+                .report_to
+                .or_else(|| std::env::var_os("APLOMB_REPORT").map(PathBuf::from)),
+            made,
+        };
+        let life = Life::new(app.clone(), setting);
+        let thread = std::thread::Builder::new()
+            .name("aplomb-life".into())
+            .spawn(move || life.live());
+        let thread = thread.map_err(system("the life thread"))?;
+        Ok(Begun {
+            app,
+            exit_style: self.exit_style,
+            installed,
+            health,
+            thread,
+        })
+    }
+
+    fn caught(&self) -> Vec<i32> {
+        let customs = [Signal::TERM, Signal::INT, Signal::QUIT, Signal::HUP].map(Signal::number);
+        let mut signals: Vec<i32> = customs
+            .into_iter()
+            .chain(self.signals.keys().copied())
+            .collect();
+        signals.sort_unstable();
+        signals.dedup();
+        signals
+    }
+}
+
+/// An application whose handlers and life thread are in place.
+#[derive(Debug)]
+struct Begun {
+    app: App,
+    exit_style: ExitStyle,
+    installed: os::signals::Installed,
+    health: Option<Health>,
+    thread: std::thread::JoinHandle<()>,
+}
+
+impl Begun {
+    /// Declares "setup" and returns the context of its only run.
+    fn declare_setup(&self) -> Ctx {
+        let (sender, receiver) = mpsc::sync_channel(1);
+        let part = Stage::UNREADY.part("setup").announces();
+        self.app.declare(
+            part,
+            Driver::Code(Box::new(move |ctx| drop(sender.try_send(ctx)))),
+        );
+        match receiver.recv() {
+            Ok(ctx) => ctx,
+            // A stop came first: the run never starts, and whatever is said of it is ignored.
+            Err(mpsc::RecvError) => Ctx {
+                cell: Arc::clone(&self.app.whole.cell),
+                whole: Arc::clone(&self.app.whole.cell),
+                link: self.app.link.clone(),
+                id: crate::PartId(0),
+                run: 0,
+            },
+        }
+    }
+
+    fn set_up_here<F>(self, setup: F) -> u8
+    where
+        F: FnOnce(App) -> Result<(), BoxError>,
+    {
+        let ctx = self.declare_setup();
+        if ctx.run > 0 {
+            let app = self.app.clone();
+            ctx.ended(app::caught(move || setup(app)));
+        }
+        self.wait();
+        self.end()
+    }
+
+    fn wait(&self) {
+        self.app
+            .whole
+            .cell
+            .wait(None, |seen| seen.level >= Level::Abort);
+    }
+
+    /// Takes the end of the process out of the life thread's hands. Health goes last.
+    fn end(self) -> u8 {
+        let (code, report) = match self.app.whole.finished.get() {
+            Some((code, report)) => (*code, Some(Arc::clone(report))),
+            None => (1, None),
+        };
+        self.app.link.send(Message::Returned);
+        drop(self.thread.join());
+        drop(self.installed);
+        drop(self.health);
+        #[cfg(unix)]
+        if let (ExitStyle::Resignal, 0, Some(report)) = (self.exit_style, code, report) {
+            resignal(&report);
+        }
+        #[cfg(windows)]
+        let _ = (self.exit_style, report);
+        code
+    }
+}
+
+#[cfg(unix)]
+fn resignal(report: &Report) {
+    let named = |signal: &Signal| report.cause.signal.as_deref() == Some(&*signal.name());
+    if let Some(signal) = [Signal::TERM, Signal::INT, Signal::QUIT, Signal::HUP]
+        .iter()
+        .find(|signal| named(signal))
+    {
+        os::raise_default(signal.number());
+    }
+}
+
+/// The application inside a program's own runtime; see [`Builder::install`].
+#[cfg(feature = "tokio")]
+#[derive(Debug)]
+pub struct Lifecycle {
+    begun: Begun,
+    setup: Ctx,
+}
+
+#[cfg(feature = "tokio")]
+impl Lifecycle {
+    /// Where to register components.
+    #[must_use]
+    pub fn app(&self) -> &App {
+        &self.begun.app
+    }
+
+    /// Says that all components are registered: readiness now depends on them alone.
+    pub fn registered(&self) {
+        self.setup.ended(crate::machine::Ending::Done);
+    }
+
+    /// Waits until the stop is over, and gives the signals back. The caller ends the process.
+    pub async fn wait(self) -> Arc<Report> {
+        let whole = Arc::clone(&self.begun.app.whole);
+        whole.cell.until(|seen| seen.level >= Level::Abort).await;
+        // The exit code is in the report.
+        let _ = self.begun.end();
+        match whole.finished.get() {
+            Some((_, report)) => Arc::clone(report),
+            None => unreachable!("the level is raised after the report was stored"),
+        }
+    }
+}
+
+/// An application that cannot begin says why, where the program may have no log yet.
+fn refuse(name: &str, error: &BeginError) -> u8 {
+    let why = fault::chain(error);
+    notice::to_stderr(name)(&Notice::Failed {
+        component: name.to_owned(),
+        why,
+    });
+    1
+}
+
+fn time_from_env(variable: &'static str) -> Result<Option<Duration>, BeginError> {
+    let Some(value) = std::env::var_os(variable) else {
+        return Ok(None);
+    };
+    let value = value.to_string_lossy().into_owned();
+    parse_time(&value)
+        .map(Some)
+        .ok_or(BeginError::Time { variable, value })
+}
+
+/// `30`, `30s` or `1500ms`.
+fn parse_time(text: &str) -> Option<Duration> {
+    if let Some(ms) = text.strip_suffix("ms") {
+        return ms.parse().ok().map(Duration::from_millis);
+    }
+    text.strip_suffix('s')
+        .unwrap_or(text)
+        .parse()
+        .ok()
+        .map(Duration::from_secs)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_are_seconds_unless_they_say_otherwise() {
+        assert_eq!(parse_time("30"), Some(Duration::from_secs(30)));
+        assert_eq!(parse_time("30s"), Some(Duration::from_secs(30)));
+        assert_eq!(parse_time("1500ms"), Some(Duration::from_millis(1500)));
+        assert_eq!(parse_time("soon"), None);
+        assert_eq!(parse_time("-1"), None);
+    }
+}

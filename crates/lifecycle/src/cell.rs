@@ -1,0 +1,282 @@
+//! What a component and the life thread share: the level the stop has reached, the deadline, whether the start succeeded,
+//! and what is in flight.
+//!
+//! One mutex per component, held for a few instructions and never across a wait or a call into user code. Waiting is offered
+//! three ways, because programs wait in three ways: a future (any runtime), a condition variable, a file descriptor.
+
+use std::collections::BTreeMap;
+use std::future::Future;
+use std::panic::Location;
+use std::pin::Pin;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Waker};
+use std::time::{Duration, Instant};
+
+use crate::machine::{Level, Run};
+
+/// How the start of a component stands, for whoever waits for it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Start {
+    Pending,
+    Up,
+    GaveUp(String),
+}
+
+/// One thing somebody is doing on behalf of a component.
+#[derive(Debug, Clone)]
+pub(crate) struct Flight {
+    pub(crate) name: String,
+    pub(crate) place: &'static Location<'static>,
+    pub(crate) since: Instant,
+}
+
+/// The counts of a component's work, for the report.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Counts {
+    pub(crate) at_stop: u64,
+    pub(crate) finished_after: u64,
+    pub(crate) notes: u64,
+}
+
+#[derive(Debug)]
+pub(crate) struct Seen {
+    pub(crate) level: Level,
+    pub(crate) until: Option<Instant>,
+    pub(crate) start: Start,
+    /// Runs up to this number are to end without the component being stopped.
+    pub(crate) cancelled: Run,
+    pub(crate) flights: BTreeMap<u64, Flight>,
+    pub(crate) note: Option<(String, Instant)>,
+    pub(crate) counts: Counts,
+    pub(crate) facts: BTreeMap<&'static str, u64>,
+    wakers: BTreeMap<u64, Waker>,
+    next: u64,
+    #[cfg(unix)]
+    bell: Option<(std::io::PipeReader, Option<std::io::PipeWriter>)>,
+}
+
+#[derive(Debug)]
+pub(crate) struct Cell {
+    pub(crate) name: String,
+    seen: Mutex<Seen>,
+    changed: Condvar,
+}
+
+impl Cell {
+    pub(crate) fn new(name: String) -> Arc<Self> {
+        let seen = Seen {
+            level: Level::Run,
+            until: None,
+            start: Start::Pending,
+            cancelled: 0,
+            flights: BTreeMap::new(),
+            note: None,
+            counts: Counts::default(),
+            facts: BTreeMap::new(),
+            wakers: BTreeMap::new(),
+            next: 0,
+            #[cfg(unix)]
+            bell: None,
+        };
+        Arc::new(Self {
+            name,
+            seen: Mutex::new(seen),
+            changed: Condvar::new(),
+        })
+    }
+
+    /// A panic elsewhere cannot leave these few fields half changed, so poison is no news.
+    pub(crate) fn seen(&self) -> MutexGuard<'_, Seen> {
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn change(&self, change: impl FnOnce(&mut Seen)) {
+        let mut seen = self.seen();
+        change(&mut seen);
+        #[cfg(unix)]
+        if seen.level >= Level::Stop
+            && let Some((_, writer)) = &mut seen.bell
+        {
+            // Closing the writing end makes the reading end readable for good.
+            *writer = None;
+        }
+        let wakers = std::mem::take(&mut seen.wakers);
+        drop(seen);
+        self.changed.notify_all();
+        wakers.into_values().for_each(Waker::wake);
+    }
+
+    pub(crate) fn tell(&self, level: Level, until: Option<Instant>) {
+        self.change(|seen| {
+            if seen.level == Level::Run && level > Level::Run {
+                seen.counts.at_stop = u64::try_from(seen.flights.len()).unwrap_or(u64::MAX);
+            }
+            seen.level = seen.level.max(level);
+            seen.until = until;
+        });
+    }
+
+    pub(crate) fn cancel(&self, run: Run) {
+        self.change(|seen| seen.cancelled = seen.cancelled.max(run));
+    }
+
+    pub(crate) fn set_start(&self, start: Start) {
+        self.change(|seen| {
+            if seen.start != Start::Up || matches!(start, Start::GaveUp(_)) {
+                seen.start = start;
+            }
+        });
+    }
+
+    /// Waits on the calling thread until `ready` says so or `until` passes; true when it said so.
+    pub(crate) fn wait(&self, until: Option<Instant>, ready: impl Fn(&Seen) -> bool) -> bool {
+        let mut seen = self.seen();
+        loop {
+            if ready(&seen) {
+                return true;
+            }
+            let left = until.map(|until| until.saturating_duration_since(Instant::now()));
+            seen = match left {
+                Some(Duration::ZERO) => return false,
+                Some(left) => {
+                    self.changed
+                        .wait_timeout(seen, left)
+                        .unwrap_or_else(PoisonError::into_inner)
+                        .0
+                }
+                None => self
+                    .changed
+                    .wait(seen)
+                    .unwrap_or_else(PoisonError::into_inner),
+            };
+        }
+    }
+
+    /// Waits in a future, on any runtime.
+    pub(crate) fn until<F: Fn(&Seen) -> bool>(self: &Arc<Self>, ready: F) -> Until<F> {
+        Until {
+            cell: Arc::clone(self),
+            ready,
+            key: None,
+        }
+    }
+
+    /// A descriptor that becomes readable when the stop begins.
+    #[cfg(unix)]
+    pub(crate) fn bell(&self) -> std::io::Result<std::os::fd::OwnedFd> {
+        let mut seen = self.seen();
+        if seen.bell.is_none() {
+            let (reader, writer) = std::io::pipe()?;
+            let writer = (seen.level < Level::Stop).then_some(writer);
+            seen.bell = Some((reader, writer));
+        }
+        match &seen.bell {
+            Some((reader, _)) => Ok(reader.try_clone()?.into()),
+            None => Err(std::io::ErrorKind::NotFound.into()),
+        }
+    }
+
+    pub(crate) fn take_off(&self, name: String, place: &'static Location<'static>) -> u64 {
+        let mut seen = self.seen();
+        seen.next += 1;
+        let key = seen.next;
+        seen.flights.insert(
+            key,
+            Flight {
+                name,
+                place,
+                since: Instant::now(),
+            },
+        );
+        key
+    }
+
+    pub(crate) fn land(&self, key: u64) {
+        let mut seen = self.seen();
+        seen.flights.remove(&key);
+        if seen.level > Level::Run {
+            seen.counts.finished_after += 1;
+        }
+        let idle = seen.flights.is_empty();
+        drop(seen);
+        if idle {
+            self.change(|_| {});
+        }
+    }
+
+    pub(crate) fn note(&self, note: String) {
+        let mut seen = self.seen();
+        seen.note = Some((note, Instant::now()));
+        seen.counts.notes += 1;
+    }
+}
+
+/// Resolves once a condition on a component holds.
+#[derive(Debug)]
+pub(crate) struct Until<F> {
+    cell: Arc<Cell>,
+    ready: F,
+    key: Option<u64>,
+}
+
+impl<F: Fn(&Seen) -> bool + Unpin> Future for Until<F> {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
+        let cell = Arc::clone(&self.cell);
+        let mut seen = cell.seen();
+        if (self.ready)(&seen) {
+            return Poll::Ready(());
+        }
+        let key = *self.key.get_or_insert_with(|| {
+            seen.next += 1;
+            seen.next
+        });
+        seen.wakers.insert(key, context.waker().clone());
+        Poll::Pending
+    }
+}
+
+impl<F> Drop for Until<F> {
+    fn drop(&mut self) {
+        if let Some(key) = self.key {
+            self.cell.seen().wakers.remove(&key);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_future_dropped_while_waiting_leaves_no_waker() {
+        let cell = Cell::new("x".into());
+        let mut waiting = Box::pin(cell.until(|seen| seen.level >= Level::Stop));
+        let mut context = Context::from_waker(Waker::noop());
+        assert!(waiting.as_mut().poll(&mut context).is_pending());
+        assert_eq!(cell.seen().wakers.len(), 1);
+        drop(waiting);
+        assert_eq!(cell.seen().wakers.len(), 0);
+    }
+
+    #[test]
+    fn a_level_never_falls() {
+        let cell = Cell::new("x".into());
+        cell.tell(Level::Abort, None);
+        cell.tell(Level::Stop, None);
+        assert_eq!(cell.seen().level, Level::Abort);
+    }
+
+    #[test]
+    fn work_is_counted_from_the_stop_on() {
+        let cell = Cell::new("x".into());
+        let first = cell.take_off("a".into(), Location::caller());
+        let second = cell.take_off("b".into(), Location::caller());
+        cell.land(first);
+        cell.tell(Level::Stop, None);
+        cell.land(second);
+        let counts = cell.seen().counts;
+        assert_eq!((counts.at_stop, counts.finished_after), (1, 1));
+    }
+}

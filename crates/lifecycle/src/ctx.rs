@@ -1,0 +1,180 @@
+//! What the code of a component is given: when to stop, how long it has, and ways to say what it is doing.
+//!
+//! Nothing here needs a runtime: the futures work on any, threads have `park_timeout`, poll loops a descriptor.
+
+use std::future::{Future, poll_fn};
+use std::panic::Location;
+use std::pin::pin;
+use std::sync::Arc;
+use std::task::Poll;
+use std::time::{Duration, Instant};
+
+use crate::cell::{Cell, Start};
+use crate::life::{Link, Message};
+use crate::machine::{Event, Level, Run};
+use crate::part::PartId;
+
+/// The view a component has of its application.
+#[derive(Debug, Clone)]
+pub struct Ctx {
+    pub(crate) cell: Arc<Cell>,
+    /// The application as a whole: its level is Stop from the stop request on.
+    pub(crate) whole: Arc<Cell>,
+    pub(crate) link: Link,
+    pub(crate) id: PartId,
+    pub(crate) run: Run,
+}
+
+impl Ctx {
+    /// The name it was declared with.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.cell.name
+    }
+
+    /// Resolves when this component is to stop: finish what you hold, take nothing new.
+    pub fn stopping(&self) -> impl Future<Output = ()> + Send + Unpin + use<> {
+        self.reached(Level::Stop)
+    }
+
+    /// Resolves when time runs short or somebody asked again: drop retries, break streams.
+    pub fn hurry(&self) -> impl Future<Output = ()> + Send + Unpin + use<> {
+        self.reached(Level::Hurry)
+    }
+
+    /// Resolves when the time of this component is over.
+    pub fn aborted(&self) -> impl Future<Output = ()> + Send + Unpin + use<> {
+        self.reached(Level::Abort)
+    }
+
+    /// Resolves when the application as a whole was asked to stop, before this component's turn.
+    pub fn unready(&self) -> impl Future<Output = ()> + Send + Unpin + use<> {
+        self.whole.until(|seen| seen.level >= Level::Stop)
+    }
+
+    /// True from the moment the application was asked to stop.
+    #[must_use]
+    pub fn is_unready(&self) -> bool {
+        self.whole.seen().level >= Level::Stop
+    }
+
+    fn reached(&self, level: Level) -> impl Future<Output = ()> + Send + Unpin + use<> {
+        self.cell.until(move |seen| seen.level >= level)
+    }
+
+    /// The level the stop has reached for this component.
+    #[must_use]
+    pub fn level(&self) -> Level {
+        self.cell.seen().level
+    }
+
+    /// When this component is cut, once it is stopping. Carry it into the calls you make.
+    #[must_use]
+    pub fn deadline(&self) -> Option<Instant> {
+        self.cell.seen().until
+    }
+
+    /// Runs `work` unless the stop comes first; then `work` is dropped and the answer is `None`.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # async fn sweep(ctx: aplomb_lifecycle::Ctx) {
+    /// # #[cfg(feature = "tokio")]
+    /// while ctx.until_stop(tokio::time::sleep(Duration::from_secs(60))).await.is_some() {
+    ///     // sweep
+    /// }
+    /// # }
+    /// ```
+    pub async fn until_stop<F: Future>(&self, work: F) -> Option<F::Output> {
+        either(self.stopping(), work).await
+    }
+
+    /// Sleeps on the calling thread for `time`, or until the stop; true when it is time to stop.
+    #[must_use]
+    pub fn park_timeout(&self, time: Duration) -> bool {
+        self.cell.wait(Some(Instant::now() + time), |seen| {
+            seen.level >= Level::Stop
+        })
+    }
+
+    /// Sleeps on the calling thread until the stop.
+    pub fn park(&self) {
+        self.cell.wait(None, |seen| seen.level >= Level::Stop);
+    }
+
+    /// A descriptor that is readable from the stop on, for poll loops. It is yours; nothing needs to be read from it.
+    ///
+    /// # Errors
+    /// When the process has no descriptors left.
+    #[cfg(unix)]
+    pub fn as_fd(&self) -> std::io::Result<std::os::fd::OwnedFd> {
+        self.cell.bell()
+    }
+
+    /// Marks a piece of work as under way until the guard is dropped. Should the stop wait for it, it is named with the
+    /// place of this call.
+    #[track_caller]
+    pub fn in_flight(&self, name: impl Into<String>) -> InFlight {
+        let key = self.cell.take_off(name.into(), Location::caller());
+        InFlight {
+            cell: Arc::clone(&self.cell),
+            key,
+        }
+    }
+
+    /// Says that work goes on while stopping ("sending 3 of 10"). Where the platform grants more time for progress
+    /// (systemd, the service control manager), this is what buys it.
+    pub fn progress(&self, note: impl Into<String>) {
+        self.cell.note(note.into());
+        self.link.send(Message::Event(Event::Progress(self.id)));
+    }
+
+    /// Adds to a number that stands in the report under this name ("drained_from_queue").
+    pub fn count(&self, fact: &'static str, by: u64) {
+        *self.cell.seen().facts.entry(fact).or_default() += by;
+    }
+
+    /// For a component declared with [`crate::Part::announces`]: it is up now.
+    pub fn ready(&self) {
+        self.cell.set_start(Start::Up);
+        self.link.send(Message::Event(Event::Up(self.id, self.run)));
+    }
+
+    /// Resolves when this run has to end: the attempt to start was given up, or its time is over.
+    #[cfg(feature = "tokio")]
+    pub(crate) fn dropped(&self) -> impl Future<Output = ()> + Send + Unpin + use<> {
+        let run = self.run;
+        self.cell
+            .until(move |seen| seen.level >= Level::Abort || seen.cancelled >= run)
+    }
+}
+
+/// `work`, or `None` when `end` comes first. `end` is asked first, so that a busy loop cannot miss it.
+pub(crate) async fn either<F: Future>(
+    end: impl Future<Output = ()> + Unpin,
+    work: F,
+) -> Option<F::Output> {
+    let mut end = pin!(end);
+    let mut work = pin!(work);
+    poll_fn(move |context| {
+        if end.as_mut().poll(context).is_ready() {
+            return Poll::Ready(None);
+        }
+        work.as_mut().poll(context).map(Some)
+    })
+    .await
+}
+
+/// A piece of work under way; see [`Ctx::in_flight`].
+#[derive(Debug)]
+#[must_use = "the work counts as done when the guard is dropped"]
+pub struct InFlight {
+    cell: Arc<Cell>,
+    key: u64,
+}
+
+impl Drop for InFlight {
+    fn drop(&mut self) {
+        self.cell.land(self.key);
+    }
+}

@@ -1,0 +1,98 @@
+//! "Still waiting for": who holds a stage up, and what is known of it.
+
+use std::time::{Duration, Instant};
+
+use super::{Group, GroupId, Life};
+use crate::cell::Cell;
+use crate::notice::{Held, Notice, Seconds};
+use crate::part::PartId;
+
+/// More names than this help nobody; the rest is counted.
+const NAMED: usize = 5;
+/// Pieces of work named per component.
+const PIECES: usize = 3;
+
+impl Life {
+    pub(super) fn say_what_is_waited_for(&self, id: GroupId) {
+        let Some(group) = self.groups.get(&id) else {
+            return;
+        };
+        let Some(stop) = group.machine.stop() else {
+            return;
+        };
+        let now = Instant::now();
+        let stage = stop.stage();
+        let mut held: Vec<(Duration, Held)> = group
+            .machine
+            .entries()
+            .iter()
+            .filter(|(_, entry)| entry.part.stage == stage && !entry.gone())
+            .map(|(part, entry)| {
+                let waited = now.saturating_duration_since(entry.told.unwrap_or(now));
+                (
+                    waited,
+                    Held {
+                        component: entry.part.name.clone(),
+                        waited,
+                        doing: self.doing(group, *part, now),
+                    },
+                )
+            })
+            .collect();
+        held.sort_by_key(|(waited, _)| std::cmp::Reverse(*waited));
+        let more = held.len().saturating_sub(NAMED);
+        let held_by = held.into_iter().take(NAMED).map(|(_, held)| held).collect();
+        let stage = if group.parent.is_some() {
+            format!("{stage} of {}", group.name)
+        } else {
+            stage.to_string()
+        };
+        self.say(&Notice::StillWaiting {
+            elapsed: now.saturating_duration_since(stop.asked),
+            within: stop.within + stop.extended,
+            stage,
+            cut_at: stop.deadline().saturating_duration_since(stop.asked),
+            held_by,
+            more,
+        });
+    }
+
+    fn doing(&self, group: &Group, part: PartId, now: Instant) -> Vec<String> {
+        let Some(cell) = group.cells.get(&part) else {
+            return Vec::new();
+        };
+        let mut doing = flights(cell, now);
+        let seen = cell.seen();
+        if let Some((note, at)) = &seen.note {
+            let ago = Seconds(now.saturating_duration_since(*at));
+            doing.push(format!("\"{note}\", last progress {ago} ago"));
+        }
+        drop(seen);
+        doing.extend(crate::os::thread_state(&cell.name));
+        doing
+    }
+}
+
+/// What a component has in flight, with places, the oldest first.
+pub(super) fn flights(cell: &Cell, now: Instant) -> Vec<String> {
+    let seen = cell.seen();
+    let mut flights: Vec<_> = seen.flights.values().collect();
+    flights.sort_by_key(|flight| flight.since);
+    let mut words: Vec<String> = flights
+        .iter()
+        .take(PIECES)
+        .map(|flight| {
+            let age = Seconds(now.saturating_duration_since(flight.since));
+            format!(
+                "{} for {age}, taken at {}:{}",
+                flight.name,
+                flight.place.file(),
+                flight.place.line()
+            )
+        })
+        .collect();
+    if flights.len() > PIECES {
+        words.push(format!("{} more in flight", flights.len() - PIECES));
+    }
+    words
+}

@@ -1,0 +1,112 @@
+//! What a program declares about a component before it hands over the code: name, stage, order, and what its failure means.
+//!
+//! A builder, so that a registration reads as a sentence: `Stage::WORKERS.part("sweeper").after(&db).optional()`.
+
+use std::time::Duration;
+
+use crate::{IoBudget, Stage};
+
+/// Identifies a component within its application. Never reused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct PartId(pub(crate) u32);
+
+/// Whatever can be waited for with [`Part::after`].
+pub trait Prerequisite {
+    /// The component that has to be up first, and to be stopped last.
+    fn part_id(&self) -> PartId;
+}
+
+impl Prerequisite for PartId {
+    fn part_id(&self) -> PartId {
+        *self
+    }
+}
+
+/// What happens when a component that was up fails or panics.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum OnFailure {
+    /// The application is stopped in order; exit code 1, or 70 after a panic. The default.
+    #[default]
+    Stop,
+    /// The application goes on without it; the report tells.
+    Ignore,
+    /// It is started again after a growing, jittered delay (100 ms doubling to 5 s). Only for components that can be
+    /// started twice; for others this is [`OnFailure::Stop`].
+    Restart,
+}
+
+/// The declaration of one component.
+#[derive(Debug, Clone)]
+pub struct Part {
+    pub(crate) name: String,
+    pub(crate) stage: Stage,
+    pub(crate) after: Vec<PartId>,
+    pub(crate) required: bool,
+    pub(crate) lazy: bool,
+    pub(crate) announces: bool,
+    pub(crate) on_failure: OnFailure,
+    pub(crate) connect: Option<Duration>,
+    pub(crate) close: Option<Duration>,
+    pub(crate) restartable: bool,
+}
+
+impl Part {
+    pub(crate) fn new(name: String, stage: Stage) -> Self {
+        Self {
+            name,
+            stage,
+            after: Vec::new(),
+            required: true,
+            lazy: false,
+            announces: false,
+            on_failure: OnFailure::Stop,
+            connect: None,
+            close: None,
+            restartable: false,
+        }
+    }
+
+    /// Starts after `other` is up and, within the same stage, stops before it.
+    #[must_use]
+    pub fn after(mut self, other: &impl Prerequisite) -> Self {
+        self.after.push(other.part_id());
+        self
+    }
+
+    /// The application becomes ready without it, and its failure to start only degrades it.
+    #[must_use]
+    pub fn optional(mut self) -> Self {
+        self.required = false;
+        self
+    }
+
+    /// Starts on first use instead of at once, and does not hold readiness back.
+    #[must_use]
+    pub fn lazy(mut self) -> Self {
+        self.lazy = true;
+        self.required = false;
+        self
+    }
+
+    /// Counts as up only when its code calls [`crate::Ctx::ready`]; without this, as soon as it runs.
+    #[must_use]
+    pub fn announces(mut self) -> Self {
+        self.announces = true;
+        self
+    }
+
+    /// What its failure means for the rest.
+    #[must_use]
+    pub fn on_failure(mut self, policy: OnFailure) -> Self {
+        self.on_failure = policy;
+        self
+    }
+
+    /// Limits each attempt to start by `budget.connect`, and its close by `budget.read`.
+    #[must_use]
+    pub fn budget(mut self, budget: IoBudget) -> Self {
+        self.connect = Some(budget.connect);
+        self.close = Some(budget.read);
+        self
+    }
+}

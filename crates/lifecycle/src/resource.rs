@@ -1,0 +1,199 @@
+//! Something that is opened before use and closed in its stage: a pool, a connection, a file.
+//!
+//! Registering one returns at once and the opening begins; who needs the value waits for it. So three resources open in
+//! the time of the slowest without a `join!` in sight, and a lazy one opens on first use.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use crate::app::{App, BoxError, Handle};
+use crate::budget::IoBudget;
+use crate::cell::{Cell, Start};
+use crate::ctx::Ctx;
+use crate::life::{Driver, Link, Message};
+use crate::machine::{Ending, Event};
+use crate::part::{Part, PartId, Prerequisite};
+
+/// Why a resource is not there.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum NotStarted {
+    /// It could not be opened, or the application is stopping.
+    #[error("`{resource}` is not available: {why}")]
+    GaveUp {
+        /// Its name.
+        resource: String,
+        /// The last error, or "the application is stopping".
+        why: String,
+    },
+}
+
+/// An operation took longer than its budget. It was dropped, with all it held.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{resource}` did not answer within {} ms", within.as_millis())]
+pub struct TimedOut {
+    /// The resource's name.
+    pub resource: String,
+    /// The time it had.
+    pub within: Duration,
+}
+
+pub(crate) type Slot<T> = Arc<Mutex<Option<T>>>;
+
+/// A registered resource. Clones are the same one.
+#[derive(Debug, Clone)]
+pub struct Resource<T> {
+    pub(crate) handle: Handle,
+    pub(crate) cell: Arc<Cell>,
+    pub(crate) slot: Slot<T>,
+    pub(crate) budget: IoBudget,
+    pub(crate) link: Link,
+}
+
+impl<T> Prerequisite for Resource<T> {
+    fn part_id(&self) -> PartId {
+        self.handle.part_id()
+    }
+}
+
+impl<T: Clone> Resource<T> {
+    /// Waits until it is open. A lazy one begins to open now.
+    ///
+    /// # Errors
+    /// When it could not be opened before the start deadline, or the application stops.
+    pub async fn get(&self) -> Result<T, NotStarted> {
+        self.want();
+        self.cell.until(|seen| seen.start != Start::Pending).await;
+        self.taken()
+    }
+
+    /// As [`Resource::get`], blocking the calling thread.
+    ///
+    /// # Errors
+    /// As [`Resource::get`].
+    pub fn get_blocking(&self) -> Result<T, NotStarted> {
+        self.want();
+        self.cell.wait(None, |seen| seen.start != Start::Pending);
+        self.taken()
+    }
+
+    /// The value, if it is open now.
+    #[must_use]
+    pub fn try_get(&self) -> Option<T> {
+        self.slot
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+
+    /// The time one operation may take now: the read budget, cut to what is left of a stop. For drivers that take a
+    /// timeout; futures have [`Resource::bounded`].
+    #[must_use]
+    pub fn time_left(&self) -> Duration {
+        let left = self
+            .cell
+            .seen()
+            .until
+            .map(|until| until.saturating_duration_since(Instant::now()));
+        left.map_or(self.budget.read, |left| left.min(self.budget.read))
+    }
+
+    fn want(&self) {
+        if self.cell.seen().start == Start::Pending {
+            self.link
+                .send(Message::Event(Event::Wanted(self.handle.part_id())));
+        }
+    }
+
+    fn taken(&self) -> Result<T, NotStarted> {
+        self.try_get().ok_or_else(|| {
+            let why = match &self.cell.seen().start {
+                Start::GaveUp(why) => why.clone(),
+                Start::Pending | Start::Up => "it was closed".into(),
+            };
+            NotStarted::GaveUp {
+                resource: self.cell.name.clone(),
+                why,
+            }
+        })
+    }
+}
+
+impl App {
+    /// Registers a resource whose `open` and `close` block; they run on a thread of its own.
+    /// `open` may take `budget.connect` and is repeated until the start deadline; `close` may take `budget.read`.
+    pub fn resource_blocking<T, O, C>(
+        &self,
+        part: Part,
+        budget: IoBudget,
+        open: O,
+        close: C,
+    ) -> Resource<T>
+    where
+        T: Clone + Send + 'static,
+        O: FnMut() -> Result<T, BoxError> + Clone + Send + 'static,
+        C: Fn(T) -> Result<(), BoxError> + Clone + Send + 'static,
+    {
+        let slot: Slot<T> = Arc::default();
+        let filled = Arc::clone(&slot);
+        let begin = move |ctx: Ctx| {
+            let (mut open, close, slot, told) = (
+                open.clone(),
+                close.clone(),
+                Arc::clone(&filled),
+                ctx.clone(),
+            );
+            let spawned = std::thread::Builder::new()
+                .name(ctx.name().to_owned())
+                .spawn(move || {
+                    let ending = crate::app::caught(|| {
+                        let value = open()?;
+                        if ctx.is_cancelled() {
+                            // Too late: the attempt was given up, so nobody else would close it.
+                            return close(value);
+                        }
+                        fill(&slot, Some(value.clone()));
+                        ctx.ready();
+                        ctx.park();
+                        fill(&slot, None);
+                        close(value)
+                    });
+                    ctx.ended(ending);
+                });
+            if let Err(error) = spawned {
+                told.ended(Ending::Failed(format!("cannot start a thread: {error}")));
+            }
+        };
+        self.register(part, budget, slot, Driver::Code(Box::new(begin)))
+    }
+
+    pub(crate) fn register<T>(
+        &self,
+        part: Part,
+        budget: IoBudget,
+        slot: Slot<T>,
+        driver: Driver,
+    ) -> Resource<T> {
+        let mut part = part.budget(budget).announces();
+        part.restartable = true;
+        let handle = self.declare(part, driver);
+        Resource {
+            cell: App::cell_of(&handle),
+            handle,
+            slot,
+            budget,
+            link: self.link.clone(),
+        }
+    }
+}
+
+pub(crate) fn fill<T>(slot: &Slot<T>, value: Option<T>) {
+    *slot.lock().unwrap_or_else(PoisonError::into_inner) = value;
+}
+
+impl Ctx {
+    /// True when this attempt to start was given up.
+    pub(crate) fn is_cancelled(&self) -> bool {
+        self.cell.seen().cancelled >= self.run
+    }
+}

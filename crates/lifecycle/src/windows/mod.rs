@@ -1,0 +1,51 @@
+//! The Windows side: console events and service controls into the mailbox, status reports to the service control manager.
+//!
+//! Both kinds of callback run on threads of the system and own nothing: they post to the life thread and return, save the
+//! console's CLOSE and SHUTDOWN, whose return would be our end. All `unsafe` is in `sys.rs`.
+
+mod mailbox;
+pub(crate) mod service;
+pub(crate) mod signals;
+mod sys;
+
+pub(crate) use mailbox::{Inbox, Post, Received, mailbox};
+pub(crate) use sys::exit_now;
+
+/// How many queued connections are taken before a listener closes. Windows ignores a second `listen`, so its queue cannot
+/// be closed first, and emptying it might never end under load.
+#[cfg(feature = "http")]
+pub(crate) const QUEUE: usize = 1024;
+
+/// Windows keeps the backlog as it was; see [`QUEUE`].
+#[cfg(feature = "http")]
+#[expect(
+    clippy::unnecessary_wraps,
+    reason = "the same signature as on Unix, where it can fail"
+)]
+pub(crate) fn close_backlog(_: &std::net::TcpListener) -> std::io::Result<()> {
+    Ok(())
+}
+
+/// What the console or the service control manager said.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Control {
+    CtrlC,
+    CtrlBreak,
+    ConsoleClose,
+    ConsoleShutdown,
+    Stop,
+    Shutdown,
+    Preshutdown,
+    Pause,
+    Continue,
+}
+
+/// Windows names no wait of a thread without a debugger.
+pub(crate) fn thread_state(_: &str) -> Option<String> {
+    None
+}
+
+/// As above: threads have no names that could be listed cheaply.
+pub(crate) fn threads_named<'a>(_: impl Iterator<Item = &'a str>) -> Vec<String> {
+    Vec::new()
+}
