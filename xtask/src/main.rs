@@ -3,6 +3,7 @@
 //! Nothing but the standard library, so that `cargo xtask` starts at once on a fresh clone.
 //! What a verb needs from the system it installs itself, or says what to install.
 
+mod bench;
 mod corpus;
 mod oracle;
 
@@ -41,6 +42,11 @@ const VERBS: &[Verb] = &[
         name: "oracle",
         about: "compare our reading of units with systemd's own, write docs/systemd-keys.md",
         run: oracle::run,
+    },
+    Verb {
+        name: "bench",
+        about: "measure Aplomb beside its peers (minutes; fetches them)",
+        run: bench::run,
     },
     Verb {
         name: "test",

@@ -71,6 +71,7 @@ fn engine(tools: &Tools, site: &Site, units: &str) -> io::Result<Plan> {
         ]),
         environment: tools.environment.clone(),
         stop: vec![Stop::Run(words([&program, "--socket", &socket, "down"]))],
+        ..Plan::default()
     })
 }
 
@@ -81,5 +82,6 @@ fn run(tools: &Tools, _: &Site, services: &[Service]) -> io::Result<Plan> {
         argv,
         environment: tools.environment.clone(),
         stop: vec![Stop::Signal(Signal::TERM)],
+        ..Plan::default()
     })
 }

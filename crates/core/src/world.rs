@@ -18,6 +18,10 @@ use crate::spec::{Kind, Spec, StartMode};
 /// How long a service of kind `idle` waits at the most until nobody else is starting (systemd.service(5), `Type=idle`).
 const IDLE_PATIENCE: Duration = Duration::from_secs(5);
 
+/// With more names than this to wait for, one of them stands for all: who waits is looked at again when that one no
+/// longer holds it up, or when one of the others fails. So a service that needs thousands costs each of them nothing.
+const MANY: usize = 16;
+
 /// Everything there is.
 #[derive(Debug, Clone)]
 pub struct World {
@@ -63,6 +67,8 @@ struct Node {
     shown: Shown,
     wakes: Option<Instant>,
     idle_until: Option<Instant>,
+    /// The one that stands for the many it waits for.
+    held_by: Option<InstanceId>,
 }
 
 /// What the operator wants of an instance.
@@ -197,6 +203,7 @@ impl World {
         for (id, edges) in graph::link(&specs) {
             if let Some(node) = self.nodes.get_mut(&id) {
                 node.edges = edges;
+                node.held_by = None;
             }
         }
     }
@@ -476,7 +483,20 @@ impl World {
         self.dirty.insert(id);
         if node.job != job {
             node.job = job;
-            self.dirty.extend(&node.edges.watchers);
+            node.held_by = None;
+            let gone = node.is_down() && job.is_none();
+            self.tell_watchers(id, gone);
+        }
+    }
+
+    /// Those that look at this one look again; where it is `gone`, even if another one holds them up.
+    fn tell_watchers(&mut self, id: InstanceId, gone: bool) {
+        let watchers = self.nodes.get(&id).map(|node| node.edges.watchers.clone());
+        for watcher in watchers.into_iter().flatten() {
+            self.dirty.insert(watcher);
+            if let Some(node) = self.nodes.get_mut(&watcher).filter(|_| gone) {
+                node.held_by = None;
+            }
         }
     }
 
@@ -605,6 +625,9 @@ impl World {
         let Some(node) = self.nodes.get(&id) else {
             return;
         };
+        if node.held_by.is_some_and(|peer| self.holds(peer, node)) {
+            return;
+        }
         match node.job {
             None => self.tell_state(id, None, now, actions),
             Some(Job::Start) => self.look_at_start(id, now, actions),
@@ -644,6 +667,20 @@ impl World {
         }
     }
 
+    /// Whether this peer alone is enough to keep that one waiting.
+    fn holds(&self, peer: InstanceId, node: &Node) -> bool {
+        let Some(other) = self.nodes.get(&peer) else {
+            return false;
+        };
+        let goes = !other.is_beyond_stopping() && other.is_going_down();
+        if node.edges.before.binary_search(&peer).is_ok() && goes {
+            return true;
+        }
+        let required = node.edges.requires.binary_search(&peer).is_ok();
+        let follows = node.edges.after.binary_search(&peer).is_ok();
+        node.job == Some(Job::Start) && follows && other.holds_up(required)
+    }
+
     /// Those in conflict with a start go down for it, also where nobody knew of the conflict when it was wished.
     fn stop_conflicts(&mut self, id: InstanceId, now: Instant, actions: &mut Vec<Action>) {
         let Some(node) = self.nodes.get(&id) else {
@@ -669,6 +706,9 @@ impl World {
     ) {
         let peers = on.iter().filter_map(|id| self.nodes.get(id));
         let names: Vec<_> = peers.map(|node| node.name.clone()).collect();
+        if let Some(node) = self.nodes.get_mut(&id) {
+            node.held_by = on.last().copied().filter(|_| on.len() > MANY);
+        }
         self.tell_state(id, Some(Because::WaitsFor(names.into())), now, actions);
     }
 
@@ -890,38 +930,39 @@ impl World {
         let Some(node) = self.nodes.get(&id) else {
             return;
         };
-        let edges = node.edges.clone();
         let name = node.name.clone();
+        let (bound, by_itself) = (node.edges.bound.clone(), node.is_left_alone());
+        let (on_failure, on_success) =
+            (node.edges.on_failure.clone(), node.edges.on_success.clone());
         self.dirty.insert(id);
-        self.dirty.extend(&edges.watchers);
-        let by_itself = node.wanted == Wanted::Up && node.job.is_none();
+        self.tell_watchers(id, node.is_down());
         match state {
             StateKind::Failed => {
                 // Those that have not begun learn it at their gate.
                 let because = Because::DependencyFailed(name.clone());
-                self.stop_standing(&edges.bound, &because, now, actions);
+                self.stop_standing(&bound, &because, now, actions);
                 if self.shutdown == Shutdown::No {
-                    for other in edges.on_failure {
+                    for other in on_failure {
                         self.want_start(other, Because::Needed(name.clone()), now, actions);
                     }
                 }
             }
             StateKind::Done => {
                 let because = Because::DependencyStopped(name.clone());
-                self.stop_standing(&edges.bound, &because, now, actions);
+                self.stop_standing(&bound, &because, now, actions);
                 if self.shutdown == Shutdown::No {
-                    for other in edges.on_success {
+                    for other in on_success {
                         self.want_start(other, Because::Needed(name.clone()), now, actions);
                     }
                 }
             }
             StateKind::Skipped => {
                 let because = Because::DependencyStopped(name);
-                self.stop_standing(&edges.bound, &because, now, actions);
+                self.stop_standing(&bound, &because, now, actions);
             }
             StateKind::Backoff | StateKind::Stopped if by_itself => {
                 let because = Because::DependencyStopped(name);
-                self.stop_standing(&edges.bound, &because, now, actions);
+                self.stop_standing(&bound, &because, now, actions);
             }
             StateKind::Backoff
             | StateKind::Stopped
@@ -996,6 +1037,7 @@ impl Node {
             shown: Shown::Stopped,
             wakes: None,
             idle_until: None,
+            held_by: None,
         }
     }
 
@@ -1010,6 +1052,11 @@ impl Node {
 
     fn newest_spec(&self) -> &Rc<Spec> {
         self.next_spec.as_ref().unwrap_or(&self.spec)
+    }
+
+    /// Wanted up, and nothing else is under way.
+    fn is_left_alone(&self) -> bool {
+        self.wanted == Wanted::Up && self.job.is_none()
     }
 
     fn is_disabled(&self) -> bool {

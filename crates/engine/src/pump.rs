@@ -108,16 +108,26 @@ enum ReadOnce {
 
 impl Loop {
     fn with_port<R>(&self, act: impl FnOnce(&mut dyn PumpPort) -> R) -> R {
-        let mut port = self.port.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut port = self
+            .port
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
         act(&mut **port)
     }
 
     fn now(&self) -> Now {
         let since = u64::try_from(self.origin.elapsed().as_nanos()).unwrap_or(u64::MAX);
-        Now { instant: Instant::from_nanos(since), wall: Wall::from(SystemTime::now()) }
+        Now {
+            instant: Instant::from_nanos(since),
+            wall: Wall::from(SystemTime::now()),
+        }
     }
 
-    fn wait(&mut self, until: Option<std::time::Duration>, events: &mut Vec<PumpEvent>) -> io::Result<()> {
+    fn wait(
+        &mut self,
+        until: Option<std::time::Duration>,
+        events: &mut Vec<PumpEvent>,
+    ) -> io::Result<()> {
         self.with_port(|port| port.wait(until, events))
     }
 
@@ -140,7 +150,10 @@ impl Loop {
             Progress::More => Some(now.instant),
             Progress::Idle { until } => until,
         };
-        let streams = self.ways.values().filter_map(|way| way.stream.wakes_at(now));
+        let streams = self
+            .ways
+            .values()
+            .filter_map(|way| way.stream.wakes_at(now));
         let first = streams.chain(compression).min()?;
         Some(first.since(now.instant))
     }
@@ -185,9 +198,17 @@ impl Loop {
     fn told(&mut self, message: ToPump) -> Told {
         match message {
             ToPump::Open { stream, settings } => {
-                self.ways.insert(stream, Way { stream: Stream::new(settings), watch: None });
+                self.ways.insert(
+                    stream,
+                    Way {
+                        stream: Stream::new(settings),
+                        watch: None,
+                    },
+                );
             }
-            ToPump::RunBegins { stream } => self.with_way(stream, |way, now, desk| way.stream.begin(now, desk)),
+            ToPump::RunBegins { stream } => {
+                self.with_way(stream, |way, now, desk| way.stream.begin(now, desk))
+            }
             ToPump::RunEnded { stream } => {
                 self.drain(stream);
                 self.with_way(stream, |way, now, desk| way.stream.finish(now, desk));
@@ -198,7 +219,9 @@ impl Loop {
                     way.watch = None;
                 }
             }
-            ToPump::Rotate { stream } => self.with_way(stream, |way, now, desk| way.stream.rotate_now(now, desk)),
+            ToPump::Rotate { stream } => {
+                self.with_way(stream, |way, now, desk| way.stream.rotate_now(now, desk))
+            }
             ToPump::Close { stream } => {
                 self.drain(stream);
                 self.with_way(stream, |way, now, desk| way.stream.finish(now, desk));
@@ -222,10 +245,16 @@ impl Loop {
         match Regex::new(pattern) {
             Ok(pattern) => {
                 if let Some(way) = self.ways.get_mut(&stream) {
-                    way.watch = Some(Box::new(Watch { pattern, begun: Vec::new() }));
+                    way.watch = Some(Box::new(Watch {
+                        pattern,
+                        begun: Vec::new(),
+                    }));
                 }
             }
-            Err(why) => self.say(FromPump::BadPattern { stream, why: why.to_string() }),
+            Err(why) => self.say(FromPump::BadPattern {
+                stream,
+                why: why.to_string(),
+            }),
         }
     }
 
@@ -250,7 +279,9 @@ impl Loop {
 
     fn take(&mut self, id: StreamId, chunk: &[u8]) {
         let now = self.now();
-        let Some(way) = self.ways.get_mut(&id) else { return };
+        let Some(way) = self.ways.get_mut(&id) else {
+            return;
+        };
         way.stream.write(chunk, now, &mut self.desk);
         if way.watch.as_mut().is_some_and(|watch| watch.sees(chunk)) {
             way.watch = None;
@@ -293,7 +324,8 @@ impl Watch {
     fn sees(&mut self, chunk: &[u8]) -> bool {
         for piece in chunk.split_inclusive(|byte| *byte == b'\n') {
             let room = WATCHED.saturating_sub(self.begun.len());
-            self.begun.extend_from_slice(&piece[..piece.len().min(room)]);
+            self.begun
+                .extend_from_slice(&piece[..piece.len().min(room)]);
             if piece.ends_with(b"\n") {
                 let line = self.begun.strip_suffix(b"\n").unwrap_or(&self.begun);
                 if self.pattern.is_match(&String::from_utf8_lossy(line)) {
@@ -308,22 +340,45 @@ impl Watch {
 
 fn message_of(stream: StreamId, fact: Fact) -> Option<FromPump> {
     let trouble = |loss: Loss, because| {
-        Some(FromPump::Trouble { stream, dropped_lines: loss.lines, because })
+        Some(FromPump::Trouble {
+            stream,
+            dropped_lines: loss.lines,
+            because,
+        })
     };
     match fact {
-        Fact::Rotated { file, .. } => Some(FromPump::Rotated { stream, file: file.display().to_string() }),
-        Fact::NotRotated { file, fault } => {
-            trouble(Loss::default(), format!("`{}` cannot be rotated: {}; it goes on", file.display(), fault.meaning()))
-        }
+        Fact::Rotated { file, .. } => Some(FromPump::Rotated {
+            stream,
+            file: file.display().to_string(),
+        }),
+        Fact::NotRotated { file, fault } => trouble(
+            Loss::default(),
+            format!(
+                "`{}` cannot be rotated: {}; it goes on",
+                file.display(),
+                fault.meaning()
+            ),
+        ),
         Fact::Removed { .. } => None,
-        Fact::Replaced { file } => {
-            trouble(Loss::default(), format!("somebody replaced `{}`; a new file was begun", file.display()))
-        }
-        Fact::Dropping { fault, .. } => {
-            trouble(Loss::default(), format!("its output cannot be stored and is dropped: {}", fault.meaning()))
-        }
+        Fact::Replaced { file } => trouble(
+            Loss::default(),
+            format!(
+                "somebody replaced `{}`; a new file was begun",
+                file.display()
+            ),
+        ),
+        Fact::Dropping { fault, .. } => trouble(
+            Loss::default(),
+            format!(
+                "its output cannot be stored and is dropped: {}",
+                fault.meaning()
+            ),
+        ),
         Fact::Recovered { loss, .. } => {
-            let because = format!("its output is stored again; {} lines ({} bytes) were lost", loss.lines, loss.bytes);
+            let because = format!(
+                "its output is stored again; {} lines ({} bytes) were lost",
+                loss.lines, loss.bytes
+            );
             trouble(loss, because)
         }
     }
@@ -342,7 +397,10 @@ impl std::fmt::Debug for Outward {
 
 impl Carrier for Outward {
     fn journal(&mut self, datagram: &[u8]) -> io::Result<()> {
-        let mut port = self.port.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut port = self
+            .port
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
         port.send_datagram(JOURNAL, datagram)
     }
 
@@ -363,7 +421,10 @@ mod tests {
         let text = b"starting\nlistening on 8080\nready\n";
         for cut in 1..text.len() {
             let pattern = Regex::new("^listening on [0-9]+$").expect("compiles");
-            let mut watch = Watch { pattern, begun: Vec::new() };
+            let mut watch = Watch {
+                pattern,
+                begun: Vec::new(),
+            };
             let seen = text.chunks(cut).filter(|chunk| watch.sees(chunk)).count();
             assert_eq!(seen, 1, "cut every {cut} bytes");
         }
@@ -371,7 +432,10 @@ mod tests {
 
     #[test]
     fn a_line_not_yet_ended_is_not_judged() {
-        let mut watch = Watch { pattern: Regex::new("ready").expect("compiles"), begun: Vec::new() };
+        let mut watch = Watch {
+            pattern: Regex::new("ready").expect("compiles"),
+            begun: Vec::new(),
+        };
         assert!(!watch.sees(b"ready"));
         assert!(watch.sees(b"\n"));
     }

@@ -364,7 +364,7 @@ impl Builder {
             &[Signal::HUP.number(), Signal::INT.number()],
             &link.post,
         )?;
-        fault::note_places();
+        fault::note_places(&link);
         let app = prepare(App::new(name, link))?;
         #[cfg_attr(
             not(windows),
@@ -402,7 +402,7 @@ impl Builder {
         };
         let life = Life::new(app.clone(), setting);
         let thread = std::thread::Builder::new()
-            .name("aplomb-life".into())
+            .name(crate::life::THREAD.into())
             .spawn(move || life.live());
         let thread = thread.map_err(system("the life thread"))?;
         Ok(Begun {
@@ -484,6 +484,7 @@ impl Begun {
             Some((code, report)) => (*code, Some(Arc::clone(report))),
             None => (1, None),
         };
+        fault::forget();
         self.app.link.send(Message::Returned);
         drop(self.thread.join());
         drop(self.installed);

@@ -38,6 +38,9 @@ pub struct Report {
     pub forced: bool,
     /// The exit code: 0 clean, 1 a component failed, 70 panic, 75 not started, 124 something was cut off, 130 or 143 forced.
     pub exit: u8,
+    /// The panic that aborted the process, in a program built with `panic = "abort"`: nothing was closed then.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub aborted_by: Option<String>,
     /// In the order they ran.
     pub stages: Vec<StageReport>,
     /// In the order they were declared.
@@ -135,6 +138,9 @@ impl fmt::Display for Report {
             {
                 component.line(f)?;
             }
+        }
+        if let Some(panic) = &self.aborted_by {
+            writeln!(f, "  aborted: {panic}")?;
         }
         for name in &self.threads_left {
             writeln!(f, "  thread still running: {name}")?;

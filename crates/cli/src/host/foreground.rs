@@ -46,7 +46,12 @@ pub(crate) fn run(spec: Spec, endpoint: Option<&Endpoint>) -> Result<u8, Failure
         }
         None => None,
     };
-    let options = Options { socket, end_when_down: true, forward_signals: true, ..quiet() };
+    let options = Options {
+        socket,
+        end_when_down: true,
+        forward_signals: true,
+        ..quiet()
+    };
     let name = spec.name.clone();
     let mut engine = Engine::new(platform, Machine, options)?;
     engine.adopt_specs(vec![spec]);
@@ -76,7 +81,9 @@ fn quiet() -> Options {
 }
 
 fn take_over() -> Result<Linux, Failure> {
-    Linux::new().map_err(|why| Failure::failed("cannot prepare this process for carrying services").because(why))
+    Linux::new().map_err(|why| {
+        Failure::failed("cannot prepare this process for carrying services").because(why)
+    })
 }
 
 fn text(path: &PathBuf) -> Result<String, Failure> {
@@ -99,12 +106,12 @@ impl From<EngineError> for Failure {
             EngineError::EndpointInUse { .. } => {
                 failure.action("use that engine, or name another place with `--socket PATH`")
             }
-            EngineError::StateDirectory { source, .. } => {
-                failure.because(source).action("name a directory that can be written with `--state-dir DIR`")
-            }
-            EngineError::Endpoint { source, .. } => {
-                failure.because(source).action("name another place with `--socket PATH`")
-            }
+            EngineError::StateDirectory { source, .. } => failure
+                .because(source)
+                .action("name a directory that can be written with `--state-dir DIR`"),
+            EngineError::Endpoint { source, .. } => failure
+                .because(source)
+                .action("name another place with `--socket PATH`"),
             EngineError::Pump { source } | EngineError::Wait { source } => failure.because(source),
         }
     }

@@ -1,11 +1,15 @@
 //! The verbs, one file each: the arguments with their help, what is asked of the engine, and how the answer looks.
 
 mod analyze;
+mod check;
+mod completions;
 mod r#continue;
+mod convert;
 mod down;
 mod events;
 mod list;
 mod logs;
+mod man;
 mod pause;
 mod processes;
 mod reload;
@@ -13,11 +17,12 @@ mod reset_failed;
 mod restart;
 mod rotate;
 pub(crate) mod run;
+mod schema;
 mod show;
 mod start;
 mod status;
 mod stop;
-pub(crate) mod up;
+mod up;
 
 use aplomb_protocol::{Answer, Ask, Outcome, ServiceStatus};
 use aplomb_units::words::nearest;
@@ -53,6 +58,12 @@ pub(crate) enum Verb {
     Analyze(analyze::Analyze),
     Rotate(rotate::Rotate),
     Show(show::Show),
+    Check(check::Check),
+    Convert(convert::Convert),
+    Schema(schema::Schema),
+    Completions(completions::Completions),
+    #[command(hide = true)]
+    Man(man::Manual),
     #[command(hide = true)]
     Engine(EngineArgs),
 }
@@ -80,6 +91,11 @@ impl Verb {
             Verb::Processes(verb) => verb.run(context)?,
             Verb::Rotate(verb) => verb.run(context)?,
             Verb::Show(verb) => verb.run(context)?,
+            Verb::Check(verb) => verb.run(context)?,
+            Verb::Convert(verb) => verb.run(context)?,
+            Verb::Schema(verb) => verb.run(context)?,
+            Verb::Completions(verb) => verb.run(context)?,
+            Verb::Man(verb) => verb.run(context)?,
         };
         Ok(exit.code())
     }

@@ -14,15 +14,7 @@ fn force(sim: &mut Sim, name: &str) {
 }
 
 fn spawned(sim: &Sim, name: &str) -> Vec<Task> {
-    let did = sim.did(name).into_iter();
-    did.filter_map(|act| {
-        if let Do::Spawn(task) = act {
-            Some(task)
-        } else {
-            None
-        }
-    })
-    .collect()
+    sim.programs(name)
 }
 
 fn step(request: Request, grace: u64) -> StopStep {

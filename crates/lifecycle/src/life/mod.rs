@@ -32,6 +32,8 @@ pub(crate) use host::Pausing;
 /// An application: the whole program, or one nested in it.
 pub(crate) type GroupId = u32;
 pub(crate) const ROOT: GroupId = 0;
+/// The name of the life thread.
+pub(crate) const THREAD: &str = "aplomb-life";
 
 /// How the life thread starts a component.
 pub(crate) enum Driver {
@@ -65,6 +67,8 @@ pub(crate) enum Message {
     /// The program's part of a pause (true) or a continue is done.
     #[cfg(windows)]
     Paused(bool),
+    /// The process is about to abort by a panic: write the report, then answer.
+    LastWords(String, std::sync::mpsc::SyncSender<()>),
     /// A reload is done.
     #[cfg(unix)]
     Reloaded,
@@ -134,6 +138,9 @@ pub(crate) struct Life {
     report_to: Option<std::path::PathBuf>,
     end: Option<u8>,
 }
+
+/// What a shell shows for a process that ended by SIGABRT.
+const ABORTED: u8 = 134;
 
 /// What [`Life::new`] needs besides the root application.
 pub(crate) struct Setting {
@@ -212,6 +219,10 @@ impl Life {
             Message::Paused(pause) => self.paused(pause),
             #[cfg(unix)]
             Message::Reloaded => self.reloaded(),
+            Message::LastWords(why, written) => {
+                self.last_words(why);
+                written.send(()).ok();
+            }
             Message::Returned => {}
         }
     }
@@ -476,20 +487,37 @@ impl Life {
             return;
         }
         let report = Arc::new(report);
-        if let Some(path) = &self.report_to
-            && let Err(error) = std::fs::write(path, report.to_json())
-        {
+        self.write(&report);
+        self.say(&Notice::Finished(Arc::clone(&report)));
+        // Set once: a machine finishes once.
+        drop(self.app.whole.finished.set((code, report)));
+        self.app.whole.cell.tell(Level::Abort, None);
+        self.end = Some(code);
+    }
+
+    fn write(&self, report: &Report) {
+        let Some(path) = &self.report_to else { return };
+        if let Err(error) = std::fs::write(path, report.to_json()) {
             let why = format!("cannot write the report to `{}`: {error}", path.display());
             self.say(&Notice::Failed {
                 component: "report".into(),
                 why,
             });
         }
-        self.say(&Notice::Finished(Arc::clone(&report)));
-        // Set once: a machine finishes once.
-        drop(self.app.whole.finished.set((code, report)));
-        self.app.whole.cell.tell(Level::Abort, None);
-        self.end = Some(code);
+    }
+
+    /// The process aborts by a panic, wherever it was: what is known is written, nothing is closed.
+    fn last_words(&mut self, why: String) {
+        let Some(root) = self.groups.get_mut(&ROOT) else {
+            return;
+        };
+        let mut report = record::report(root, ABORTED);
+        if root.machine.stop().is_none() {
+            report.cause = Cause::plain(CauseKind::Component);
+        }
+        report.aborted_by = Some(why);
+        self.write(&report);
+        self.say(&Notice::Finished(Arc::new(report)));
     }
 
     fn nested_finished(

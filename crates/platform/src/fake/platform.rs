@@ -65,8 +65,16 @@ impl Platform for Fake {
             }
             // Time stands still while the pump works, or there would be two stories.
             let port = state.streams.port;
+            if port == PortState::New {
+                // Whoever moves it to a thread means to hear from it; whoever does not has to wait this once.
+                state = self.shared.nap(state);
+                if state.streams.port == PortState::New {
+                    state.streams.port = PortState::Absent;
+                }
+                continue;
+            }
             let pump_works = match port {
-                PortState::Absent => false,
+                PortState::Absent | PortState::New => false,
                 PortState::Busy => true,
                 PortState::Asleep(_) => state.streams.has_events(),
             };
@@ -77,7 +85,7 @@ impl Platform for Fake {
             }
             let pump_until = match port {
                 PortState::Asleep(until) => until,
-                PortState::Absent | PortState::Busy => None,
+                PortState::Absent | PortState::New | PortState::Busy => None,
             };
             let moments = [state.next_due(), until, pump_until];
             let Some(next) = moments.into_iter().flatten().min() else {

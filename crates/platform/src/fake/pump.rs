@@ -1,10 +1,11 @@
 //! The pump's half of a fake world. It may live in a thread of its own: then simulated time stands still while it works.
 
 use std::io;
-use std::sync::Arc;
+use std::sync::{Arc, MutexGuard};
 use std::thread::{self, ThreadId};
 use std::time::Duration;
 
+use super::state::State;
 use super::stream::PortState;
 use super::world::Shared;
 use crate::{Happened, Pump, PumpEvent, PumpPort, StreamId};
@@ -28,6 +29,7 @@ pub(super) fn open(shared: &Arc<Shared>) -> (Box<dyn Pump>, Box<dyn PumpPort>) {
         shared: Arc::clone(shared),
         engine: thread::current().id(),
     };
+    shared.lock().streams.port = PortState::New;
     (Box::new(pump), Box::new(port))
 }
 
@@ -52,7 +54,7 @@ impl Pump for FakePump {
 
 impl PumpPort for FakePort {
     fn wait(&mut self, until: Option<Duration>, into: &mut Vec<PumpEvent>) -> io::Result<()> {
-        let mut state = self.shared.lock();
+        let mut state = self.lock();
         if thread::current().id() == self.engine {
             // One thread plays both: it cannot wait for itself.
             into.extend(state.streams.events());
@@ -73,15 +75,15 @@ impl PumpPort for FakePort {
     }
 
     fn read(&mut self, stream: StreamId, into: &mut [u8]) -> io::Result<usize> {
-        self.shared.lock().streams.read(stream, into)
+        self.lock().streams.read(stream, into)
     }
 
     fn detach(&mut self, stream: StreamId) {
-        self.shared.lock().streams.detach(stream);
+        self.lock().streams.detach(stream);
     }
 
     fn send_datagram(&mut self, address: &str, bytes: &[u8]) -> io::Result<()> {
-        let mut state = self.shared.lock();
+        let mut state = self.lock();
         if state.streams.deaf.iter().any(|deaf| deaf == address) {
             return Err(io::ErrorKind::ConnectionRefused.into());
         }
@@ -93,12 +95,27 @@ impl PumpPort for FakePort {
     }
 
     fn wake_engine(&mut self) {
-        let mut state = self.shared.lock();
+        let mut state = self.lock();
         if !state.untold.contains(&Happened::Woken) {
             state.untold.push_back(Happened::Woken);
         }
         drop(state);
         self.shared.notify();
+    }
+}
+
+impl FakePort {
+    /// The world, and in it the fact whether the pump has a thread of its own.
+    fn lock(&self) -> MutexGuard<'_, State> {
+        let mut state = self.shared.lock();
+        if state.streams.port == PortState::New {
+            state.streams.port = if thread::current().id() == self.engine {
+                PortState::Absent
+            } else {
+                PortState::Busy
+            };
+        }
+        state
     }
 }
 

@@ -273,7 +273,11 @@ impl State {
             .map(|(pid, _)| *pid)
     }
 
+    /// Who is in a tree that somebody has planted and not uprooted.
     pub(super) fn members(&self, tree: TreeId) -> Vec<u32> {
+        if !self.trees.contains_key(&tree) {
+            return Vec::new();
+        }
         let living = self.processes.iter();
         living
             .filter(|(_, process)| process.tree == tree)

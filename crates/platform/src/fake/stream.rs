@@ -28,9 +28,11 @@ struct Stream {
 /// What the pump's loop is doing.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 pub(super) enum PortState {
-    /// It has never waited, or is gone: nobody has to wait for it.
+    /// There is none, or it shares the engine's thread: nobody has to wait for it.
     #[default]
     Absent,
+    /// Made, and on its way to a thread of its own, or not.
+    New,
     /// In a thread of its own, at work.
     Busy,
     /// In a thread of its own, waiting, if it must until then.

@@ -37,6 +37,14 @@ impl Shared {
             .unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// As [`Shared::sleep`], but not for long.
+    pub(super) fn nap<'a>(&self, state: MutexGuard<'a, State>) -> MutexGuard<'a, State> {
+        // A new thread begins sooner, also on a busy machine.
+        const LONG_ENOUGH: Duration = Duration::from_secs(2);
+        let slept = self.changed.wait_timeout(state, LONG_ENOUGH);
+        slept.unwrap_or_else(PoisonError::into_inner).0
+    }
+
     pub(super) fn notify(&self) {
         self.changed.notify_all();
     }

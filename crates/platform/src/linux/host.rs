@@ -37,8 +37,9 @@ impl HostSignals {
         taken.push(Signal::CHLD);
         let set = SignalSet::of(taken.iter().copied());
         refuse_deaf_threads(set)?;
-        // Ignored, it would let children vanish without a word.
-        signals::default_disposition(Signal::CHLD)?;
+        // Whatever we were started with ignored would be ignored by every program we begin; and SIGCHLD, ignored, would
+        // let them vanish without a word. SIGPIPE is Rust's own doing, and undone in each child.
+        signals::ignore_nothing_but(Signal::PIPE)?;
         signals::block(SignalSet::ALL)?;
         Ok(HostSignals {
             fd: signals::open(set)?,

@@ -52,6 +52,23 @@ use crate::{
 /// Messages taken from the notify socket in one turn, so that a flood of them leaves room for the rest.
 const MESSAGES: usize = 64;
 
+/// What of the kernel is used where it is there: all of it by default. With less one sees how older and stricter systems
+/// fare.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Means {
+    pub control_groups: bool,
+    pub clone3: bool,
+}
+
+impl Default for Means {
+    fn default() -> Means {
+        Means {
+            control_groups: true,
+            clone3: true,
+        }
+    }
+}
+
 /// The platform on Linux. One per process, made on its first thread before any other is started.
 #[derive(Debug)]
 pub struct Linux {
@@ -80,30 +97,30 @@ impl Linux {
     ///
     /// Errors: another thread runs already that would swallow signals; no descriptors left.
     pub fn new() -> io::Result<Linux> {
-        Linux::open(Trees::open)
+        Linux::with(Means::default())
     }
 
-    /// As [`Linux::new`], but holds trees without control groups also where there are some.
-    pub fn without_control_groups() -> io::Result<Linux> {
-        Linux::open(|_| {
-            Ok(Trees::without_groups(
-                "control groups are not wanted".into(),
-            ))
-        })
-    }
-
-    fn open(trees: impl FnOnce(&Poller) -> io::Result<Trees>) -> io::Result<Linux> {
+    /// As [`Linux::new`], with less than the kernel offers.
+    pub fn with(means: Means) -> io::Result<Linux> {
         let host = HostSignals::open()?;
         let poller = Poller::new()?;
         poller.add(host.fd(), Source::Signals, EventFlags::IN)?;
         rustix::process::set_child_subreaper(Some(rustix::process::getpid()))?;
-        let trees = trees(&poller)?;
+        let trees = if means.control_groups {
+            Trees::open(&poller)?
+        } else {
+            Trees::without_groups("control groups are not wanted".into())
+        };
+        let mut nursery = Nursery::new();
+        if !means.clone3 {
+            nursery.forgo_clone3();
+        }
         Ok(Linux {
             host,
             trees,
             poller,
             processes: Processes::default(),
-            nursery: Nursery::new(),
+            nursery,
             channels: Channels::default(),
             control: None,
             notify: None,

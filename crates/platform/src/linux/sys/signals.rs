@@ -73,11 +73,26 @@ pub(crate) fn block(set: SignalSet) -> io::Result<SignalSet> {
     checked(result).map(|_| former)
 }
 
-/// What this process does with `signal`: whether it is ignored.
+/// Whether this process ignores `signal`.
 pub(crate) fn is_ignored(signal: Signal) -> io::Result<bool> {
+    number_is_ignored(signal.number())
+}
+
+/// Lets every signal but this one do what it does by default, if it was ignored.
+pub(crate) fn ignore_nothing_but(kept: Signal) -> io::Result<()> {
+    // The two between 31 and 34 have no names; C libraries use them, and people's shells pass them on ignored.
+    for number in (1..=64).filter(|number| *number != kept.number()) {
+        if number_is_ignored(number)? {
+            default_disposition(number)?;
+        }
+    }
+    Ok(())
+}
+
+fn number_is_ignored(number: u8) -> io::Result<bool> {
     let mut action = [0_u64; 4];
     let args = [
-        usize::from(signal.number()),
+        usize::from(number),
         0,
         action.as_mut_ptr() as usize,
         size_of::<u64>(),
@@ -89,11 +104,10 @@ pub(crate) fn is_ignored(signal: Signal) -> io::Result<bool> {
     checked(result).map(|_| action[0] == Disposition::Ignore.words()[0])
 }
 
-/// Takes away any handler and any ignoring of `signal`.
-pub(crate) fn default_disposition(signal: Signal) -> io::Result<()> {
+fn default_disposition(number: u8) -> io::Result<()> {
     let action = Disposition::Default.words();
     let args = [
-        usize::from(signal.number()),
+        usize::from(number),
         action.as_ptr() as usize,
         0,
         size_of::<u64>(),

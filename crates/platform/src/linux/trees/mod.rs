@@ -55,6 +55,9 @@ struct Tree {
     watch: Watch,
     /// Kill whoever turns up.
     doomed: bool,
+    /// Its group was killed once. Linux (up to 6.18 at least) kills a child born into such a group by clone3, because it
+    /// takes the kill for one that came while the child was being born; so the next ones join by the door.
+    was_killed: bool,
     /// What only few trees have.
     extras: Option<Box<Extras>>,
 }
@@ -143,6 +146,7 @@ impl Trees {
             old_groups: OldGroups::default(),
             watch: Watch::No,
             doomed: false,
+            was_killed: false,
             extras: None,
         };
         if *resources != Resources::default() {
@@ -177,14 +181,19 @@ impl Trees {
     /// Everything a new member is born into.
     pub(crate) fn make_room(&mut self, id: TreeId) -> io::Result<Room> {
         let tree = get(&mut self.planted, id)?;
-        let doors = tree.old_groups.doors()?;
+        let mut doors = tree.old_groups.doors()?;
         let directory = match (&self.held, &mut tree.root) {
             (Held::ByGroups(groups), Root::Group(group)) => {
                 let group = match group {
                     Some(group) => group,
                     None => group.insert(groups.create(&tree.hint, id)?),
                 };
-                Some(groups.directory(group)?)
+                if tree.was_killed {
+                    doors.push(groups.door(group)?);
+                    None
+                } else {
+                    Some(groups.directory(group)?)
+                }
             }
             (Held::ByGroups(_) | Held::BySessions { .. }, Root::Group(_) | Root::Marks(_)) => None,
         };
@@ -296,8 +305,11 @@ impl Trees {
     ) -> io::Result<()> {
         let tree = get(&mut self.planted, id)?;
         tree.doomed = true;
-        match (&self.held, &tree.root) {
-            (Held::ByGroups(groups), Root::Group(Some(group))) => groups.kill(group)?,
+        match (&self.held, &mut tree.root) {
+            (Held::ByGroups(groups), Root::Group(Some(group))) => {
+                tree.was_killed = true;
+                groups.kill(group)?;
+            }
             (_, Root::Marks(_)) => {
                 // Nobody who stands still begets: first all of them, then none of them.
                 self.signal(id, Signal::STOP, |_| false)?;
