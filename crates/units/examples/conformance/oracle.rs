@@ -172,6 +172,9 @@ impl Comparison {
         for (unit, property, ours, theirs) in &self.differences {
             println!("  {unit} {property}\n    ours   {ours}\n    theirs {theirs}");
         }
+        for (unit, property, why) in ON_PURPOSE {
+            println!("  {unit} {property} differs on purpose: {why}");
+        }
         for (unit, what) in &self.loads {
             println!("  {unit}: {what}");
         }
