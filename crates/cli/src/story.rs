@@ -52,7 +52,7 @@ pub(crate) fn sentence(event: &Event) -> String {
 pub(crate) fn stop_step(step: &str, grace_ms: Option<u64>) -> String {
     match grace_ms {
         Some(grace) => format!("{step}, given {}", words::duration_ms(grace)),
-        None => format!("{step}, given what the budget leaves"),
+        None => format!("{step}, without a limit"),
     }
 }
 

@@ -114,6 +114,12 @@ impl Builder {
 
     /// The time from the stop request until the platform kills, 30 s by default. All stages together get this less the
     /// kill margin. Without this call `APLOMB_GRACE` (`30`, `30s`, `1500ms`) is asked first.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// let builder = aplomb_lifecycle::app("orders").grace(Duration::from_secs(60)).kill_margin(Duration::from_secs(5));
+    /// # let _ = builder;
+    /// ```
     pub fn grace(mut self, grace: Duration) -> Self {
         self.grace = Some(grace);
         self
@@ -128,6 +134,12 @@ impl Builder {
 
     /// How long the application goes on serving after it turned unready, 10 s by default. Zero when an orchestrator's
     /// pre-stop hook has waited already. A person at a terminal never waits for it.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// let builder = aplomb_lifecycle::app("orders").lame_duck(Duration::ZERO); // a preStop hook has slept already
+    /// # let _ = builder;
+    /// ```
     pub fn lame_duck(mut self, time: Duration) -> Self {
         self.settings.lame_duck = time;
         self
@@ -140,18 +152,40 @@ impl Builder {
     }
 
     /// Other times for one stage.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use aplomb_lifecycle::{Stage, StageTimes, app};
+    /// let times = StageTimes { reserve: Duration::from_secs(3), max: Duration::from_secs(15) };
+    /// let builder = app("orders").stage(Stage::at(350), times);
+    /// # let _ = builder;
+    /// ```
     pub fn stage(mut self, stage: Stage, times: StageTimes) -> Self {
         self.settings.times.insert(stage, times);
         self
     }
 
     /// What a signal does, instead of its custom.
+    ///
+    /// ```
+    /// use aplomb_lifecycle::{OnSignal, Signal, app};
+    /// let builder = app("gateway")
+    ///     .on_signal(Signal::HUP, OnSignal::reload(|| { /* read the settings again */ }))
+    ///     .on_signal(Signal::QUIT, OnSignal::Force);
+    /// # let _ = builder;
+    /// ```
     pub fn on_signal(mut self, signal: Signal, does: OnSignal) -> Self {
         self.signals.insert(signal.number(), does);
         self
     }
 
     /// What a SIGTERM does that comes 500 ms or more after the first.
+    ///
+    /// ```
+    /// use aplomb_lifecycle::{Again, app};
+    /// let builder = app("worker").again(Again::Ignore);
+    /// # let _ = builder;
+    /// ```
     pub fn again(mut self, again: Again) -> Self {
         self.settings.again = again;
         self
@@ -159,12 +193,22 @@ impl Builder {
 
     /// Serves `GET /readyz` and `/livez` at `address`, from a thread of its own, until the very end of the stop.
     /// `/readyz` is the first thing to turn (503) and the last to close: a balancer sees "unready", never "refused".
+    ///
+    /// ```
+    /// let builder = aplomb_lifecycle::app("orders").health(([127, 0, 0, 1], 9090).into());
+    /// # let _ = builder;
+    /// ```
     pub fn health(mut self, address: SocketAddr) -> Self {
         self.health = Some(address);
         self
     }
 
     /// Gives every [`Notice`] to `observer` instead of standard error. Called on the life thread: it must not block.
+    ///
+    /// ```
+    /// let builder = aplomb_lifecycle::app("orders").observe(|notice| eprintln!("lifecycle: {notice}"));
+    /// # let _ = builder;
+    /// ```
     pub fn observe(mut self, observer: impl Fn(&Notice) + Send + Sync + 'static) -> Self {
         self.observer = Some(Arc::new(observer));
         self
@@ -192,6 +236,13 @@ impl Builder {
             reason = "the name matters on Windows only"
         )
     )]
+    ///
+    /// ```no_run
+    /// use aplomb_lifecycle::app;
+    /// fn main() -> std::process::ExitCode {
+    ///     app("agent").windows_service("AcmeAgent").on_pause(|| {}, || {}).run_sync(|_| Ok(()))
+    /// }
+    /// ```
     pub fn windows_service(mut self, name: impl Into<String>) -> Self {
         #[cfg(windows)]
         {

@@ -26,7 +26,8 @@ pub(crate) enum Start {
 #[derive(Debug, Clone)]
 pub(crate) struct Flight {
     pub(crate) name: String,
-    pub(crate) place: &'static Location<'static>,
+    /// Where it was begun, if the program's own code began it.
+    pub(crate) place: Option<&'static Location<'static>>,
     pub(crate) since: Instant,
 }
 
@@ -176,7 +177,7 @@ impl Cell {
         }
     }
 
-    pub(crate) fn take_off(&self, name: String, place: &'static Location<'static>) -> u64 {
+    pub(crate) fn take_off(&self, name: String, place: Option<&'static Location<'static>>) -> u64 {
         let mut seen = self.seen();
         seen.next += 1;
         let key = seen.next;
@@ -271,8 +272,8 @@ mod tests {
     #[test]
     fn work_is_counted_from_the_stop_on() {
         let cell = Cell::new("x".into());
-        let first = cell.take_off("a".into(), Location::caller());
-        let second = cell.take_off("b".into(), Location::caller());
+        let first = cell.take_off("a".into(), None);
+        let second = cell.take_off("b".into(), None);
         cell.land(first);
         cell.tell(Level::Stop, None);
         cell.land(second);
