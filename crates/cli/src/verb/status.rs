@@ -7,9 +7,13 @@ use jiff::tz::TimeZone;
 use super::{Context, list, processes, statuses};
 use crate::client::Greeting;
 use crate::failure::{Exit, Failure};
+use crate::follow;
 use crate::paint::{Paint, harmless};
 use crate::ui::Form;
 use crate::words;
+
+/// Lines of its log shown of each service.
+const LAST_LINES: u64 = 5;
 
 /// Tell how services are, and why
 ///
@@ -60,10 +64,26 @@ impl Status {
         }
         let pages: Vec<String> = services
             .iter()
-            .map(|status| page(status, greeting, &seen))
+            .map(|status| {
+                let lines = follow::last_lines(status, LAST_LINES);
+                format!(
+                    "{}{}",
+                    page(status, greeting, &seen),
+                    said(&lines, seen.paint)
+                )
+            })
             .collect();
         pages.join("\n")
     }
+}
+
+/// What it wrote last, below everything else.
+fn said(lines: &[String], paint: Paint) -> String {
+    let mut text = String::new();
+    for line in lines {
+        text.push_str(&format!("  {} {line}\n", paint.faint("       |")));
+    }
+    text
 }
 
 /// From where, and when, one looks.

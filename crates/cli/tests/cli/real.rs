@@ -66,7 +66,9 @@ fn a_stack_comes_up_answers_and_goes_down_with_an_interrupt() {
     let web = start.find("web: running").expect("told");
     assert!(store < web, "in order:\n{start}");
 
-    assert_eq!(home.run(&["status", "web"]).code, 0);
+    let status = home.run(&["status", "web"]);
+    assert_eq!(status.code, 0);
+    assert!(status.out.ends_with("| web up\n"), "{}", status.out);
     let analyzed = home.run(&["analyze"]).out;
     assert!(analyzed.starts_with("2 services ready after"), "{analyzed}");
     let stopped = home.run(&["stop", "web"]);
