@@ -52,8 +52,7 @@ pub(crate) struct Seen {
     pub(crate) facts: BTreeMap<&'static str, u64>,
     wakers: BTreeMap<u64, Waker>,
     next: u64,
-    #[cfg(unix)]
-    bell: Option<(std::io::PipeReader, Option<std::io::PipeWriter>)>,
+    pub(crate) bell: Option<crate::os::Bell>,
 }
 
 #[derive(Debug)]
@@ -76,7 +75,6 @@ impl Cell {
             facts: BTreeMap::new(),
             wakers: BTreeMap::new(),
             next: 0,
-            #[cfg(unix)]
             bell: None,
         };
         Arc::new(Self {
@@ -94,12 +92,10 @@ impl Cell {
     fn change(&self, change: impl FnOnce(&mut Seen)) {
         let mut seen = self.seen();
         change(&mut seen);
-        #[cfg(unix)]
         if seen.level >= Level::Stop
-            && let Some((_, writer)) = &mut seen.bell
+            && let Some(bell) = &mut seen.bell
         {
-            // Closing the writing end makes the reading end readable for good.
-            *writer = None;
+            bell.ring();
         }
         let wakers = std::mem::take(&mut seen.wakers);
         drop(seen);
@@ -159,21 +155,6 @@ impl Cell {
             cell: Arc::clone(self),
             ready,
             key: None,
-        }
-    }
-
-    /// A descriptor that becomes readable when the stop begins.
-    #[cfg(unix)]
-    pub(crate) fn bell(&self) -> std::io::Result<std::os::fd::OwnedFd> {
-        let mut seen = self.seen();
-        if seen.bell.is_none() {
-            let (reader, writer) = std::io::pipe()?;
-            let writer = (seen.level < Level::Stop).then_some(writer);
-            seen.bell = Some((reader, writer));
-        }
-        match &seen.bell {
-            Some((reader, _)) => Ok(reader.try_clone()?.into()),
-            None => Err(std::io::ErrorKind::NotFound.into()),
         }
     }
 

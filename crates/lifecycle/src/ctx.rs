@@ -131,22 +131,6 @@ impl Ctx {
         self.cell.wait(None, |seen| seen.level >= Level::Stop);
     }
 
-    /// A descriptor that is readable from the stop on, for poll loops. It is yours; nothing needs to be read from it.
-    ///
-    /// ```no_run
-    /// # fn component(ctx: aplomb_lifecycle::Ctx) -> std::io::Result<()> {
-    /// let stop = ctx.as_fd()?;
-    /// // add it to your poll set, for reading
-    /// # drop(stop); Ok(()) }
-    /// ```
-    ///
-    /// # Errors
-    /// When the process has no descriptors left.
-    #[cfg(unix)]
-    pub fn as_fd(&self) -> std::io::Result<std::os::fd::OwnedFd> {
-        self.cell.bell()
-    }
-
     /// Marks a piece of work as under way until the guard is dropped. Should the stop wait for it, it is named with the
     /// place of this call.
     ///
