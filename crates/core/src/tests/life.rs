@@ -132,3 +132,16 @@ fn start_limit_is_forgotten_when_an_operator_starts_anew() {
     sim.finish();
     assert_eq!(sim.engine.begun, 6);
 }
+
+#[test]
+fn start_limit_that_ends_everything_after_a_signal_ends_it_as_a_shell_would() {
+    let mut sim = limited(GiveUp::Shutdown);
+    sim.finish();
+    sim.engine.shutdown_codes.clear();
+    sim.actor("a", |a| {
+        a.takes.insert(Task::Main(0), (ms(0), by(Signal::SEGV)));
+    });
+    sim.start("a");
+    sim.finish();
+    assert_eq!(sim.engine.shutdown_codes, [139]);
+}
