@@ -145,3 +145,18 @@ fn start_limit_that_ends_everything_after_a_signal_ends_it_as_a_shell_would() {
     sim.finish();
     assert_eq!(sim.engine.shutdown_codes, [139]);
 }
+
+#[test]
+fn a_state_is_told_when_it_changes_or_its_reason_does_and_since_is_when_it_changed() {
+    let mut sim = Sim::up(service("a", |_| {}));
+    let began = sim.standing("a").since;
+    sim.pass(s(5));
+    sim.wish("a", crate::Wish::Start);
+    assert!(sim.facts("a").is_empty());
+    assert_eq!(sim.standing("a").since, began);
+    sim.stop("a");
+    let states = sim.facts("a").into_iter();
+    let states = states.filter(|fact| matches!(fact, crate::Fact::State { .. }));
+    assert_eq!(states.count(), 2);
+    assert_eq!(sim.standing("a").since, sim.now);
+}
