@@ -3,7 +3,7 @@
 use aplomb_protocol::{EventKind, State};
 
 use crate::engine::Engine;
-use crate::stage::Stage;
+use crate::stage::{Stage, until};
 
 #[test]
 fn a_crash_loop_backs_off_until_the_start_limit_and_then_starts_on_failure() {
@@ -35,7 +35,7 @@ fn a_crash_loop_backs_off_until_the_start_limit_and_then_starts_on_failure() {
             _ => None,
         })
         .collect();
-    assert_eq!(waits, [20, 40, 80]);
+    assert_eq!(waits, [20, 40, 80, 160], "the last meets the limit");
     assert_eq!(stage.read("runs").lines().count(), 4);
 }
 
@@ -51,15 +51,14 @@ fn status_of_a_failed_service_says_why() {
         "#,
     );
     engine.ears.state("crasher", State::Failed);
-    let said = stage.says(&["status", "crasher"]);
+    let mut said = stage.says(&["status", "crasher"]);
+    until("its last words are shown", || {
+        said = stage.says(&["status", "crasher"]);
+        said.out.contains("no such database")
+    });
     assert!(
         said.out.contains("failed") && said.out.contains("code 3"),
         "{}",
-        said.out
-    );
-    assert!(
-        said.out.contains("no such database"),
-        "its last lines: {}",
         said.out
     );
     assert_eq!(said.code, Some(3), "3 is not running: {}", said.err);

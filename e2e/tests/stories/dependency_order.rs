@@ -1,8 +1,8 @@
 //! Services start after what they require and stop before it.
 
-use aplomb_protocol::State;
+use aplomb_protocol::{EventKind, State};
 
-use crate::engine::{Engine, order};
+use crate::engine::{Engine, came_to, order};
 use crate::stage::Stage;
 
 #[test]
@@ -26,20 +26,10 @@ fn services_start_in_dependency_order_and_stop_in_reverse() {
     );
     engine.ears.state("gateway", State::Running);
     let events = engine.end();
-    assert_eq!(
-        order(&events, State::StartPending),
-        ["store", "orders", "gateway"]
-    );
-    assert_eq!(
-        order(&events, State::Running),
-        ["store", "orders", "gateway"]
-    );
-    assert_eq!(
-        order(&events, State::StopPending),
-        ["gateway", "orders", "store"]
-    );
-    assert_eq!(
-        order(&events, State::Stopped),
-        ["gateway", "orders", "store"]
-    );
+    let spawned = order(&events, |kind| matches!(kind, EventKind::Spawned { .. }));
+    assert_eq!(spawned, ["store", "orders", "gateway"]);
+    assert_eq!(order(&events, |kind| *kind == EventKind::Ready), spawned);
+    let asked = order(&events, |kind| matches!(kind, EventKind::StopStep { .. }));
+    assert_eq!(asked, ["gateway", "orders", "store"]);
+    assert_eq!(order(&events, came_to(State::Stopped)), asked);
 }

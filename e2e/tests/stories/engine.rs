@@ -17,6 +17,15 @@ use aplomb_protocol::{
 
 use crate::stage::{PATIENCE, Stage, until, wait};
 
+/// Why no message came.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Silence {
+    /// The other side has closed the connection.
+    Ended,
+    /// Nothing in time.
+    Still,
+}
+
 /// One connection.
 pub(crate) struct Line {
     stream: UnixStream,
@@ -54,20 +63,22 @@ impl Line {
         self.asked
     }
 
-    /// The next message; `None` when the connection has ended.
-    fn next(&mut self, end: Instant) -> Option<Message> {
+    /// The next message.
+    fn next(&mut self, end: Instant) -> Result<Message, Silence> {
         let mut chunk = [0; 1 << 16];
         loop {
             if let Some(message) = self.lines.take() {
-                return Some(message.expect("a message"));
+                return Ok(message.expect("a message"));
             }
             let left = end.saturating_duration_since(Instant::now());
-            assert!(!left.is_zero(), "nothing more was heard");
+            if left.is_zero() {
+                return Err(Silence::Still);
+            }
             self.stream.set_read_timeout(Some(left)).expect("set");
             match self.stream.read(&mut chunk) {
-                Ok(0) => return None,
+                Ok(0) => return Err(Silence::Ended),
                 Ok(read) => self.lines.push(&chunk[..read]),
-                Err(why) if why.kind() == ErrorKind::ConnectionReset => return None,
+                Err(why) if why.kind() == ErrorKind::ConnectionReset => return Err(Silence::Ended),
                 Err(why)
                     if matches!(why.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) => {}
                 Err(why) => panic!("the connection broke: {why}"),
@@ -121,8 +132,8 @@ impl Ears {
                     return self.heard[self.next - 1].clone();
                 }
             }
-            if Instant::now() > end || !self.hear(end) {
-                panic!("never heard: {what}; but:\n{}", self.told());
+            if let Err(silence) = self.hear(end) {
+                panic!("never heard ({silence:?}): {what}; but:\n{}", self.told());
             }
         }
     }
@@ -166,18 +177,22 @@ impl Ears {
     /// Reads until the engine ends; everything there was.
     pub(crate) fn to_the_end(mut self) -> Vec<Event> {
         let end = Instant::now() + PATIENCE;
-        while self.hear(end) {}
-        self.heard
+        loop {
+            match self.hear(end) {
+                Ok(()) => {}
+                Err(Silence::Ended) => return self.heard,
+                Err(Silence::Still) => panic!("the engine does not end:\n{}", self.told()),
+            }
+        }
     }
 
-    /// One message more; `false` when there will be none.
-    fn hear(&mut self, end: Instant) -> bool {
-        match self.line.next(end) {
-            Some(Message::Event(event)) => self.heard.push(event),
-            Some(Message::Answer { .. } | Message::Fault { .. }) => {}
-            None => return false,
+    /// One message more.
+    fn hear(&mut self, end: Instant) -> Result<(), Silence> {
+        match self.line.next(end)? {
+            Message::Event(event) => self.heard.push(event),
+            Message::Answer { .. } | Message::Fault { .. } => {}
         }
-        true
+        Ok(())
     }
 
     /// All that was heard, for people.
@@ -188,12 +203,15 @@ impl Ears {
     }
 }
 
-/// In which order services came to stand there.
-pub(crate) fn order(events: &[Event], state: State) -> Vec<&str> {
-    let came = events
-        .iter()
-        .filter(|event| matches!(event.kind, EventKind::State { to, .. } if to == state));
-    came.map(|event| event.service.as_str()).collect()
+/// The services something of this kind happened to, in order.
+pub(crate) fn order(events: &[Event], fits: impl Fn(&EventKind) -> bool) -> Vec<&str> {
+    let such = events.iter().filter(|event| fits(&event.kind));
+    such.map(|event| event.service.as_str()).collect()
+}
+
+/// Whether a service came to stand there.
+pub(crate) fn came_to(state: State) -> impl Fn(&EventKind) -> bool {
+    move |kind| matches!(kind, EventKind::State { to, .. } if *to == state)
 }
 
 /// A running engine.

@@ -20,7 +20,7 @@ fn a_flood_loses_no_line_over_rotations_and_starves_nobody() {
         command = ["ACTOR", "flood=LINES", "exit=0"]
         start-mode = "manual"
         restart = "never"
-        log = { to = "STAGE/flood", rotate = "1MiB", keep = "none", timestamps = "none" }
+        log = { to = "STAGE/flood", rotate = "1MiB", keep = "none", compress = false, timestamps = "none" }
         [service.quiet]
         command = ["ACTOR", "notify=READY=1"]
         ready = "notify"

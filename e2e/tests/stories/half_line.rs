@@ -14,7 +14,7 @@ fn a_last_line_without_its_end_is_kept() {
         [service.half]
         command = ["ACTOR", "say=a whole line", "half=and half a li", "exit=0"]
         restart = "never"
-        log = { to = "STAGE/out.txt", timestamps = "none" }
+        log = { to = "file STAGE/out.txt", timestamps = "none" }
         "#,
     );
     engine.ears.kind("half", "ended", |kind| {

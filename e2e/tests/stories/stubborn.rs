@@ -16,17 +16,18 @@ fn a_stubborn_service_is_killed_within_its_budget_and_the_events_say_so() {
         [service.stubborn]
         command = ["ACTOR", "stubborn", "notify=READY=1"]
         ready = "notify"
-        log = { to = "STAGE/stubborn.txt" }
+        log = { to = "file STAGE/stubborn.txt" }
         stop = { plan = ["SIGTERM 200ms"], budget = "1s", kill-margin = "300ms" }
         "#,
     );
     engine.ears.state("stubborn", State::Running);
     let outcome = engine.stop("stubborn");
     assert!(outcome.arrived, "{outcome:?}");
-    let asked = engine.ears.state("stubborn", State::StopPending);
-    engine.ears.kind("stubborn", "asked by SIGTERM", |kind| {
-        matches!(kind, EventKind::StopStep { step, grace_ms: Some(200) } if step == "SIGTERM")
-    });
+    let asked = engine.ears.kind(
+        "stubborn",
+        "asked by SIGTERM",
+        |kind| matches!(kind, EventKind::StopStep { step, grace_ms: Some(200) } if step == "SIGTERM"),
+    );
     let killed = engine.ears.kind("stubborn", "killed", |kind| {
         matches!(kind, EventKind::Killed { .. })
     });
