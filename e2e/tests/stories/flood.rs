@@ -63,10 +63,9 @@ fn a_flood_loses_no_line_over_rotations_and_starves_nobody() {
 
 /// The log's files, oldest first.
 fn in_order(stage: &Stage) -> Vec<std::path::PathBuf> {
-    let mut files: Vec<_> = fs::read_dir(stage.path("flood"))
-        .expect("a directory")
-        .flatten()
-        .collect();
+    let found = fs::read_dir(stage.path("flood")).expect("a directory");
+    let is_log = |file: &fs::DirEntry| file.path().extension().is_some_and(|end| end == "log");
+    let mut files: Vec<_> = found.flatten().filter(is_log).collect();
     files.sort_by_key(|file| {
         let text = fs::read_to_string(file.path()).expect("read");
         text.lines().next().map(number)

@@ -29,7 +29,7 @@ fn a_stubborn_service_is_killed_within_its_budget_and_the_events_say_so() {
         |kind| matches!(kind, EventKind::StopStep { step, grace_ms: Some(200) } if step == "SIGTERM"),
     );
     let killed = engine.ears.kind("stubborn", "killed", |kind| {
-        matches!(kind, EventKind::Killed { .. })
+        matches!(kind, EventKind::Killed { processes: 1 })
     });
     let end = engine.ears.state("stubborn", State::Stopped);
     assert!(
@@ -76,7 +76,7 @@ fn a_service_that_blocks_every_signal_is_killed_as_well() {
         );
     }
     engine.ears.kind("mask", "killed", |kind| {
-        matches!(kind, EventKind::Killed { .. })
+        matches!(kind, EventKind::Killed { processes: 1 })
     });
     engine.end();
 }
