@@ -84,6 +84,12 @@ impl<P: Platform> Engine<P> {
             }
         }
         let changed = self.world.load(news, self.now);
+        let services = self.world.instances().count();
+        if let Err(why) = self.platform.make_room(services) {
+            remarks.push(format!(
+                "{services} services may need more open files than this engine may have: {why}"
+            ));
+        }
         for id in &changed {
             self.tell(
                 *id,

@@ -38,6 +38,7 @@ use std::collections::HashSet;
 use std::ops::Range;
 use std::sync::Arc;
 
+use aplomb_core::Spec;
 use toml::Spanned;
 use toml::de::DeTable;
 
@@ -170,7 +171,7 @@ impl File<'_> {
             self.refuse(
                 span.clone(),
                 message,
-                "use ASCII letters, digits, `.`, `_` and `-`",
+                "use letters, digits, `.`, `_`, `-` and single spaces",
             );
         }
         let labels = self.labels(name, table);
@@ -189,13 +190,9 @@ impl File<'_> {
             }
             let mut reader = Reader::new(self.source, span.clone());
             reader.instance = label;
-            let mut service = base.cloned().unwrap_or_else(Service::initial);
-            service.spec.name = spec_name;
-            service.spec.source = Some(self.source.path.to_string());
-            read_keys(&mut service, table, &mut reader);
-            sound::check(&service, table, &mut reader);
+            let spec = self.read_instance(spec_name, table, base, &mut reader);
             let loaded = Loaded {
-                spec: service.into_spec(),
+                spec,
                 places: Arc::new(reader.places),
             };
             broken = refused(&reader.faults).then(|| loaded.clone());
@@ -206,6 +203,21 @@ impl File<'_> {
             told.extend(faults.iter().map(|fault| fault.place.clone()));
             self.faults.append(&mut faults);
         }
+    }
+
+    fn read_instance(
+        &self,
+        name: String,
+        table: &DeTable<'_>,
+        base: Option<&Service>,
+        reader: &mut Reader<'_>,
+    ) -> Spec {
+        let mut service = base.cloned().unwrap_or_else(Service::initial);
+        service.spec.name = name;
+        service.spec.source = Some(self.source.path.to_string());
+        read_keys(&mut service, table, reader);
+        sound::check(&service, table, reader);
+        service.into_spec()
     }
 
     /// The labels of the service's instances; one `None` where it has none.
