@@ -249,7 +249,7 @@ impl Stack {
     }
 
     /// Services that are in the group still.
-    fn services_left(&self) -> io::Result<usize> {
+    pub(crate) fn services_left(&self) -> io::Result<usize> {
         let all = self.group().processes()?;
         Ok(all.into_iter().filter(|pid| self.is_service(*pid)).count())
     }

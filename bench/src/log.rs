@@ -148,6 +148,17 @@ fn wait_for_quiet(stack: &Stack) -> Outcome<(Slot, u64)> {
         {
             return Ok((slot, grown.max(slot.ended)));
         }
+        if stack
+            .board()
+            .service(0)?
+            .is_some_and(|slot| slot.ended == 0)
+            && stack.services_left()? == 0
+        {
+            return Err(Trouble::Unavailable(format!(
+                "the writer was ended early{}",
+                stack.said()
+            )));
+        }
         if now() > deadline {
             return Err(Trouble::Unavailable(format!(
                 "not done after {} s, {size} bytes stored",

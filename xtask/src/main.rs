@@ -5,6 +5,7 @@
 
 mod bench;
 mod corpus;
+mod oracle;
 
 use std::env;
 use std::process::{Command, ExitCode};
@@ -36,6 +37,11 @@ const VERBS: &[Verb] = &[
         name: "corpus",
         about: "read the units of real Debian packages (downloads them)",
         run: corpus::run,
+    },
+    Verb {
+        name: "oracle",
+        about: "compare our reading of units with systemd's own, write docs/systemd-keys.md",
+        run: oracle::run,
     },
     Verb {
         name: "bench",

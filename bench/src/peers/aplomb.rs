@@ -67,6 +67,7 @@ fn engine(tools: &Tools, site: &Site, units: &str) -> io::Result<Plan> {
             &site.text("logs"),
             "--state-dir",
             &site.text("state"),
+            "--load",
             &site.text("stack.toml"),
         ]),
         environment: tools.environment.clone(),

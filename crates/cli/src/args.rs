@@ -1,7 +1,7 @@
 //! The command line as types. Each verb's own words stand with the verb; here is what all share, and the list.
 //!
 //! `run` and `engine` are parsed by small trees of their own (see `main`): their child must be running a few
-//! milliseconds after we are, and the whole tree costs one of them.
+//! milliseconds after we are, and the whole tree costs a quarter of one more.
 
 use std::path::PathBuf;
 
@@ -67,6 +67,20 @@ pub(crate) struct Shared {
     /// When to colour
     #[arg(long, global = true, value_name = "WHEN", value_enum, default_value_t)]
     pub(crate) color: Colour,
+    /// The same as `--color never`
+    #[arg(long, global = true, conflicts_with = "color")]
+    pub(crate) no_color: bool,
+}
+
+impl Shared {
+    /// When to colour, whichever way it was said.
+    pub(crate) fn colour(&self) -> Colour {
+        if self.no_color {
+            Colour::Never
+        } else {
+            self.color
+        }
+    }
 }
 
 // `aplomb run …` alone. No doc comment: its help is that of the verb.

@@ -62,8 +62,7 @@ pub(crate) fn rendered(
 
 /// Reads and checks texts as for this machine.
 pub(crate) fn check(sources: Vec<Source>, lenient: bool) -> Read {
-    let (loaded, diagnostics) =
-        aplomb_units::load(&sources, &Machine::default(), Options { lenient });
+    let (loaded, diagnostics) = aplomb_units::load(&sources, &Machine, Options { lenient });
     Read {
         sources,
         loaded,
@@ -139,11 +138,33 @@ pub(crate) fn to_load(named: &[PathBuf]) -> Result<Vec<LoadFile>, Failure> {
     Ok(files)
 }
 
+/// What an engine is to load when it begins: as `to_load`, but a directory may be empty, or not there yet.
+pub(crate) fn at_boot(named: &[PathBuf]) -> Result<Vec<String>, Failure> {
+    let empty = |path: &&PathBuf| {
+        let nothing_in_it = within(path).is_ok_and(|files| files.is_empty());
+        nothing_in_it || (path.extension().is_none() && !path.exists())
+    };
+    let named: Vec<PathBuf> = named.iter().filter(|path| !empty(path)).cloned().collect();
+    let files = to_load(&named)?;
+    Ok(files.into_iter().map(|file| file.path).collect())
+}
+
 /// The path seen from the root.
 pub(crate) fn absolute(path: &Path) -> Result<PathBuf, Failure> {
     std::path::absolute(path).map_err(|error| {
         Failure::failed(format!("cannot find `{}`", path.display())).because(error)
     })
+}
+
+/// A fault of one text as a failure.
+pub(crate) fn faulty(source: &Source, fault: Diagnostic) -> Failure {
+    let mut failure = Failure::failed(fault.message.clone()).action(fault.action.clone());
+    if fault.place.span != (0..0) {
+        let sources = std::slice::from_ref(source);
+        failure = Failure::failed(format!("`{}` stays as it is", source.path));
+        failure.diagnostics = rendered(sources, &[fault], Paint::Plain);
+    }
+    failure
 }
 
 /// Refuses a change that brings faults the file did not have; what was wrong before is another matter.
@@ -211,6 +232,14 @@ mod tests {
         let files = expand(&named).expect("expanded");
         let names: Vec<_> = files.iter().filter_map(|path| path.file_name()).collect();
         assert_eq!(names, ["a.service", "b.toml", "note.txt"]);
+    }
+
+    #[test]
+    fn an_engine_may_begin_with_nothing_installed_yet() {
+        let home = tempfile::tempdir().expect("a directory");
+        let named = [home.path().to_owned(), home.path().join("missing")];
+        assert_eq!(at_boot(&named), Ok(Vec::new()));
+        assert!(at_boot(&[home.path().join("missing.toml")]).is_err());
     }
 
     #[test]

@@ -7,6 +7,7 @@
 mod args;
 mod client;
 mod compare;
+mod definition;
 mod failure;
 mod files;
 mod follow;
@@ -88,7 +89,7 @@ fn context(shared: &Shared) -> Context {
     };
     let named = shared.socket.clone().or_else(named_by_environment);
     Context {
-        ui: Ui::new(form, shared.color),
+        ui: Ui::new(form, shared.colour()),
         endpoint: Endpoint::resolve(named.as_deref()),
         endpoint_named: named.is_some(),
     }

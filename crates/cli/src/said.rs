@@ -92,12 +92,8 @@ impl Said {
             spec.ready = read("--ready", &format!("ready = {}", text(ready)))?.ready;
         }
         let signal = self.stop_signal.as_ref();
-        let plan: Vec<toml::Value> = self
-            .stop_plan
-            .iter()
-            .chain(signal)
-            .map(text_value)
-            .collect();
+        let steps = self.stop_plan.iter().chain(signal);
+        let plan: Vec<toml::Value> = steps.map(|step| toml::Value::Text(step.clone())).collect();
         if !plan.is_empty() {
             let option = signal.map_or("--stop-plan", |_| "--stop-signal");
             let plan = toml::Value::List(plan).inline();
@@ -113,10 +109,6 @@ impl Said {
 
 fn text(text: &str) -> String {
     toml::Value::Text(text.to_owned()).inline()
-}
-
-fn text_value(text: &String) -> toml::Value {
-    toml::Value::Text(text.clone())
 }
 
 /// A service of which this one line is said.

@@ -208,6 +208,10 @@ impl Stack {
         let Answer::Status { services } = self.client.ask(ask)? else {
             return Err(unexpected("status"));
         };
+        for status in &services {
+            let by = &status.readiness.by;
+            self.watch.progress.proof(&status.service, by);
+        }
         let sources = follow::sources(&services);
         let look = Look {
             form: ui.form,
@@ -368,8 +372,10 @@ impl Stack {
     fn interrupt(&mut self, ui: &mut Ui) -> Result<Turn, Failure> {
         let how = match self.phase {
             Phase::Starting { .. } | Phase::Running => {
-                if ui.form == Form::People {
+                if self.phase != Phase::Running {
                     self.watch.finish(ui);
+                }
+                if ui.form == Form::People {
                     ui.note("stopping; Ctrl+C again forces");
                 }
                 StopHow::Plan

@@ -125,6 +125,9 @@ impl Ui {
     }
 
     fn flush_answer(&mut self) -> Result<(), Failure> {
+        if self.buffer.is_empty() {
+            return Ok(());
+        }
         let lifted = self.out_is_terminal && self.lift();
         let mut out = io::stdout().lock();
         let written = out.write_all(&self.buffer).and_then(|()| out.flush());

@@ -251,13 +251,8 @@ pub(crate) fn event_of(fact: Fact, pid: Option<u32>) -> Option<(EventKind, Strin
         }
         Fact::StopStep { step, grace } => {
             let grace_ms = grace.map(|grace| u64::try_from(grace.as_millis()).unwrap_or(u64::MAX));
-            (
-                EventKind::StopStep {
-                    step: step.clone(),
-                    grace_ms,
-                },
-                step,
-            )
+            let because = String::new();
+            (EventKind::StopStep { step, grace_ms }, because)
         }
         Fact::Killing { because } => (
             EventKind::Killed { processes: 0 },

@@ -165,12 +165,13 @@ impl<P: Platform> Engine<P> {
                 | Fact::Refused { .. }
                 | Fact::Failed(_)
         );
+        let mut killed = 0;
         match &fact {
             Fact::Reloaded => self.reload_over(instance, Ok(())),
             Fact::ReloadFailed(because) => self.reload_over(instance, Err(because.to_string())),
             Fact::Refused { why, .. } => self.wish_refused(instance, why),
             Fact::Moment(moment) => return self.fire_hooks(instance, run, *moment),
-            Fact::Killing { .. } => self.name_those_killed(instance, run),
+            Fact::Killing { .. } => killed = self.name_those_killed(instance, run),
             Fact::State { .. }
             | Fact::Spawned
             | Fact::Ready
@@ -185,22 +186,25 @@ impl<P: Platform> Engine<P> {
             | Fact::CommandFailed { .. } => {}
         }
         let pid = run.and_then(|run| self.main_pid(run));
-        if let Some((kind, because)) = event_of(fact, pid) {
+        if let Some((mut kind, because)) = event_of(fact, pid) {
+            if let EventKind::Killed { processes } = &mut kind {
+                *processes = killed;
+            }
             self.tell(instance, run, kind, because);
         }
     }
 
-    /// Before the kill: who will be killed, for the event log.
-    fn name_those_killed(&mut self, instance: InstanceId, run: Option<RunId>) {
+    /// Before the kill: who will be killed, for the event log; and how many they are.
+    fn name_those_killed(&mut self, instance: InstanceId, run: Option<RunId>) -> u32 {
         let Some(tree) = run
             .and_then(|run| self.runs.get(run))
             .and_then(|held| held.tree)
         else {
-            return;
+            return 0;
         };
         let members = self.platform.members(tree);
         if members.is_empty() {
-            return;
+            return 0;
         }
         let names: Vec<_> = members
             .iter()
@@ -208,6 +212,7 @@ impl<P: Platform> Engine<P> {
             .collect();
         let because = format!("left when the stop plan was done: {}", names.join(", "));
         self.tell(instance, run, EventKind::Leftovers { names }, because);
+        u32::try_from(members.len()).unwrap_or(u32::MAX)
     }
 
     /// Executes a command of a run, and answers the core.

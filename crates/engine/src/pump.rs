@@ -4,7 +4,7 @@
 //! It never waits for a disk that is full, nor lets one that floods starve another: each pipe gets one big read a turn.
 //! It holds one buffer for all, and owns nothing of the engine: they talk in messages.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Write};
 use std::sync::mpsc::{Receiver, Sender, TryRecvError};
 use std::sync::{Arc, Mutex};
@@ -21,6 +21,8 @@ use crate::outlet::{FromPump, ToPump};
 const READ: usize = 256 << 10;
 /// What is compressed at a time when nothing else is to be done: some milliseconds of work.
 const COMPRESS: usize = 256 << 10;
+/// The least time between two appointments of one stream.
+const BREATH: std::time::Duration = std::time::Duration::from_millis(1);
 /// Where the journal listens (systemd-journald.service(8), "Sockets").
 const JOURNAL: &str = "/run/systemd/journal/socket";
 /// The beginning of a line that is being watched for; more of it is not looked at.
@@ -31,6 +33,8 @@ const WATCHED: usize = 16 << 10;
 struct Way {
     stream: Stream,
     watch: Option<Box<Watch>>,
+    /// Its entry among the appointments.
+    wakes: Option<Instant>,
 }
 
 /// A line that is waited for.
@@ -45,6 +49,8 @@ struct Loop {
     port: Shared,
     out: Sender<FromPump>,
     ways: BTreeMap<StreamId, Way>,
+    /// When streams have something to do although nobody writes. Only those that have are looked at.
+    due: BTreeSet<(Instant, StreamId)>,
     desk: Desk,
     buffer: Vec<u8>,
     origin: Clock,
@@ -65,6 +71,7 @@ pub(crate) fn run(port: Box<dyn PumpPort>, inbox: &Receiver<ToPump>, out: Sender
         port,
         out,
         ways: BTreeMap::new(),
+        due: BTreeSet::new(),
         desk: Desk::new(Zone::local(), carrier),
         buffer: vec![0; READ],
         origin: Clock::now(),
@@ -150,27 +157,46 @@ impl Loop {
             Progress::More => Some(now.instant),
             Progress::Idle { until } => until,
         };
-        let streams = self
-            .ways
-            .values()
-            .filter_map(|way| way.stream.wakes_at(now));
-        let first = streams.chain(compression).min()?;
+        let first = self
+            .due
+            .first()
+            .map(|(at, _)| *at)
+            .into_iter()
+            .chain(compression)
+            .min()?;
         Some(first.since(now.instant))
+    }
+
+    /// Asks a stream anew when it has something to do.
+    fn appoint(&mut self, id: StreamId, now: Now) {
+        let Some(way) = self.ways.get_mut(&id) else {
+            return;
+        };
+        let wakes = way.stream.wakes_at(now);
+        if wakes == way.wakes {
+            return;
+        }
+        if let Some(at) = std::mem::replace(&mut way.wakes, wakes) {
+            self.due.remove(&(at, id));
+        }
+        if let Some(at) = wakes {
+            self.due.insert((at, id));
+        }
     }
 
     fn on_time(&mut self) {
         let now = self.now();
-        let due: Vec<_> = self
-            .ways
-            .iter()
-            .filter(|(_, way)| way.stream.wakes_at(now).is_some_and(|at| at <= now.instant))
-            .map(|(id, _)| *id)
-            .collect();
-        for id in due {
+        while let Some((at, id)) = self.due.first().copied() {
+            if at > now.instant {
+                break;
+            }
+            self.due.remove(&(at, id));
             if let Some(way) = self.ways.get_mut(&id) {
+                way.wakes = None;
                 way.stream.on_time(now, &mut self.desk);
             }
             self.tell_facts(id);
+            self.appoint_later(id, now);
         }
         let compresses = match self.compression {
             Progress::More => true,
@@ -178,6 +204,21 @@ impl Loop {
         };
         if compresses {
             self.compression = self.desk.compress(COMPRESS, now);
+        }
+    }
+
+    /// As `appoint`, but never for this very moment: what is still due is due again in the next turn.
+    fn appoint_later(&mut self, id: StreamId, now: Now) {
+        let Some(way) = self.ways.get_mut(&id) else {
+            return;
+        };
+        let wakes = way
+            .stream
+            .wakes_at(now)
+            .map(|at| at.max(now.instant + BREATH));
+        way.wakes = wakes;
+        if let Some(at) = wakes {
+            self.due.insert((at, id));
         }
     }
 
@@ -203,8 +244,10 @@ impl Loop {
                     Way {
                         stream: Stream::new(settings),
                         watch: None,
+                        wakes: None,
                     },
                 );
+                self.with_way(stream, |_, _, _| {});
             }
             ToPump::RunBegins { stream } => {
                 self.with_way(stream, |way, now, desk| way.stream.begin(now, desk))
@@ -226,7 +269,7 @@ impl Loop {
                 self.drain(stream);
                 self.with_way(stream, |way, now, desk| way.stream.finish(now, desk));
                 self.with_port(|port| port.detach(stream));
-                self.ways.remove(&stream);
+                self.forget(stream);
             }
             ToPump::Quit => return Told::Quit,
         }
@@ -239,6 +282,7 @@ impl Loop {
             act(way, now, &mut self.desk);
         }
         self.tell_facts(id);
+        self.appoint(id, now);
     }
 
     fn watch(&mut self, stream: StreamId, pattern: &str) {
@@ -288,6 +332,7 @@ impl Loop {
             self.say(FromPump::Matched { stream: id });
         }
         self.tell_facts(id);
+        self.appoint(id, now);
     }
 
     /// Takes what is in the pipe now, and no more than a pipe can hold: a flood does not hold the loop.
@@ -296,6 +341,12 @@ impl Loop {
             if self.read(id) != ReadOnce::Some {
                 break;
             }
+        }
+    }
+
+    fn forget(&mut self, id: StreamId) {
+        if let Some(at) = self.ways.remove(&id).and_then(|way| way.wakes) {
+            self.due.remove(&(at, id));
         }
     }
 

@@ -104,6 +104,12 @@ pub struct ComponentReport {
 
 impl Report {
     /// The document.
+    ///
+    /// ```no_run
+    /// # fn observe(report: &aplomb_lifecycle::Report) {
+    /// assert!(report.to_json().starts_with("{\"schema\":1"));
+    /// # }
+    /// ```
     #[must_use]
     pub fn to_json(&self) -> String {
         // Only strings, numbers and lists: serialising them cannot fail.

@@ -2,7 +2,7 @@
 //!
 //! The platform is taken over before anything else runs here, because it must be the first to hear signals.
 
-use std::path::PathBuf;
+use std::path::Path;
 
 use aplomb_core::Spec;
 use aplomb_engine::{Ending, Engine, EngineError, Machine, Options};
@@ -13,9 +13,11 @@ use super::directories::Owner;
 use super::endpoint::Endpoint;
 use crate::args::EngineArgs;
 use crate::failure::{Exit, Failure};
+use crate::files;
+use crate::ui::Ui;
 
 /// `aplomb engine`: carries services until it is shut down.
-pub(crate) fn engine(args: &EngineArgs, endpoint: &Endpoint) -> Result<u8, Failure> {
+pub(crate) fn engine(args: &EngineArgs, endpoint: &Endpoint, ui: &mut Ui) -> Result<u8, Failure> {
     if args.detached {
         detach::leave_session();
     }
@@ -29,9 +31,11 @@ pub(crate) fn engine(args: &EngineArgs, endpoint: &Endpoint) -> Result<u8, Failu
         ..quiet()
     };
     let mut engine = Engine::new(take_over()?, Machine, options)?;
-    let files = args.load.iter().map(text).collect::<Result<Vec<_>, _>>()?;
+    let files = files::at_boot(&args.load)?;
     if !files.is_empty() {
-        engine.load_and_start(&files).map_err(Failure::from)?;
+        for left_out in engine.load_and_start(&files) {
+            ui.note(&left_out);
+        }
     }
     Ok(code(&engine.run()?))
 }
@@ -86,7 +90,7 @@ fn take_over() -> Result<Linux, Failure> {
     })
 }
 
-fn text(path: &PathBuf) -> Result<String, Failure> {
+fn text(path: &Path) -> Result<String, Failure> {
     let refused = || Failure::usage(format!("the path `{}` is not UTF-8", path.display()));
     path.to_str().map(str::to_owned).ok_or_else(refused)
 }

@@ -101,7 +101,7 @@ impl Convert {
         let lenient = self.lenient;
         loaded.extend(systemd::read(
             &units,
-            &Machine::default(),
+            &Machine,
             Options { lenient },
             &mut diagnostics,
         ));

@@ -105,7 +105,9 @@ impl Logs {
         let from = match (since, lines) {
             (Some(since), _) => Beginning::Since(since),
             // Which lines will match is not known before; nor which of them are too late.
-            (None, Lines::Last(last)) if self.grep.is_none() && until.is_none() => Beginning::Last(last),
+            (None, Lines::Last(last)) if self.grep.is_none() && until.is_none() => {
+                Beginning::Last(last)
+            }
             (None, Lines::Last(_) | Lines::All) => Beginning::Oldest,
         };
         let mut follow = Follow::open(sources, from, until, look, &mut context.ui);

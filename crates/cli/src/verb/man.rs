@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::PathBuf;
 
+use aplomb_units::toml::manual;
 use clap::{Args, Command, CommandFactory};
 use clap_mangen::Man;
 
@@ -49,8 +50,50 @@ fn pages(aplomb: &Command) -> std::io::Result<Vec<(String, Vec<u8>)>> {
         let name = format!("aplomb-{}", verb.get_name());
         pages.push((format!("{name}.1"), page(verb)?));
     }
+    pages.push(("aplomb-unit.5".to_owned(), unit_page().into_bytes()));
     Ok(pages)
 }
+
+/// The TOML dialect: an introduction by hand, the keys from their table.
+fn unit_page() -> String {
+    format!("{UNIT_HEAD}{}{UNIT_TAIL}", manual::roff())
+}
+
+const UNIT_HEAD: &str = r#".TH aplomb-unit 5
+.SH NAME
+aplomb\-unit \- services as aplomb(1) reads them
+.SH DESCRIPTION
+A unit file in TOML holds one or many services, each a table
+.BR [service.NAME] .
+Settings in
+.B [default]
+hold for every service of the file that does not say otherwise.
+Nothing but
+.B command
+has to be said.
+Relative paths are seen from the directory of the file, and no text is ever given to a shell.
+.PP
+Durations have units (500ms, 10s, 1m30s), sizes too (64KiB, 1GiB).
+Files in systemd's own dialect (*.service, *.socket, *.target) are read as they are.
+.SH EXAMPLE
+.nf
+[service.store]
+command = "store --data /var/lib/store"
+ready = "port 5000"
+
+[service.web]
+command = ["web", "--port", "80"]
+requires = ["store"]
+restart = { when = "always", delay = "1s" }
+stop.plan = ["SIGINT 5s", "SIGTERM 20s"]
+.fi
+.SH KEYS
+"#;
+const UNIT_TAIL: &str = r#".SH SEE ALSO
+.BR aplomb (1),
+.BR aplomb\-check (1),
+.BR aplomb\-convert (1)
+"#;
 
 fn page(command: Command) -> std::io::Result<Vec<u8>> {
     let mut page = Vec::new();

@@ -6,18 +6,24 @@ mod completions;
 mod r#continue;
 mod convert;
 mod down;
+mod edit;
 mod events;
+mod get;
+mod install;
 mod list;
 mod logs;
 mod man;
 mod pause;
 mod processes;
 mod reload;
+mod remove;
+mod reset;
 mod reset_failed;
 mod restart;
 mod rotate;
 pub(crate) mod run;
 mod schema;
+mod set;
 mod show;
 mod start;
 mod status;
@@ -58,6 +64,12 @@ pub(crate) enum Verb {
     Analyze(analyze::Analyze),
     Rotate(rotate::Rotate),
     Show(show::Show),
+    Install(install::Install),
+    Remove(remove::Remove),
+    Edit(edit::Edit),
+    Get(get::Get),
+    Set(set::Set),
+    Reset(reset::Reset),
     Check(check::Check),
     Convert(convert::Convert),
     Schema(schema::Schema),
@@ -73,7 +85,9 @@ impl Verb {
     pub(crate) fn run(self, context: &mut Context) -> Result<u8, Failure> {
         let exit = match self {
             Verb::Run(args) => return args.run(context),
-            Verb::Engine(args) => return foreground::engine(&args, &context.endpoint),
+            Verb::Engine(args) => {
+                return foreground::engine(&args, &context.endpoint, &mut context.ui);
+            }
             Verb::Up(verb) => verb.run(context)?,
             Verb::Down(verb) => verb.run(context)?,
             Verb::Start(verb) => verb.run(context)?,
@@ -91,6 +105,12 @@ impl Verb {
             Verb::Processes(verb) => verb.run(context)?,
             Verb::Rotate(verb) => verb.run(context)?,
             Verb::Show(verb) => verb.run(context)?,
+            Verb::Install(verb) => verb.run(context)?,
+            Verb::Remove(verb) => verb.run(context)?,
+            Verb::Edit(verb) => verb.run(context)?,
+            Verb::Get(verb) => verb.run(context)?,
+            Verb::Set(verb) => verb.run(context)?,
+            Verb::Reset(verb) => verb.run(context)?,
             Verb::Check(verb) => verb.run(context)?,
             Verb::Convert(verb) => verb.run(context)?,
             Verb::Schema(verb) => verb.run(context)?,
@@ -140,7 +160,7 @@ impl Context {
 }
 
 /// What the engine knows of these services; of all, if none is named.
-fn statuses(
+pub(crate) fn statuses(
     client: &mut Client,
     names: &[String],
     detail: bool,

@@ -361,3 +361,11 @@ fn one_failure_among_many_is_told_at_once() {
     sim.pass(ms(100));
     assert_eq!(sim.because("all"), Because::DependencyFailed("s03".into()));
 }
+
+#[test]
+fn a_restart_is_told_with_its_reason_to_all_it_takes_along() {
+    let mut sim = started(chain(), &["c"]);
+    sim.actor("b", |it| it.dies_in = Some(s(1)));
+    sim.wish("a", Wish::Restart);
+    assert_eq!(sim.because("b"), Because::DependencyRestarted("a".into()));
+}

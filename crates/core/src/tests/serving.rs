@@ -430,3 +430,92 @@ fn a_run_that_was_healthy_for_long_clears_the_count_of_restarts() {
         (Shown::Running, 1)
     );
 }
+
+#[test]
+fn a_reload_the_program_begins_itself_ends_when_it_says_so() {
+    let mut sim = up(|a| a.watchdog = Some(s(60)));
+    notify(&mut sim, Notify::Reloading);
+    assert!(!sim.standing("a").settled);
+    notify(&mut sim, Notify::Ready);
+    assert!(sim.standing("a").settled);
+}
+
+#[test]
+fn a_pause_that_took_too_long_is_taken_back_and_starts_the_watchdog_anew() {
+    let mut sim = up(|a| {
+        a.watchdog = Some(s(3));
+        by_commands(a);
+    });
+    sim.actor("a", |a| a.hangs = vec![Task::Pause]);
+    sim.wish("a", Wish::Pause);
+    assert_eq!(sim.because("a"), crate::Because::Asked);
+    sim.pass(s(90) + ms(2999));
+    assert_eq!(sim.shown("a"), Shown::Running);
+    assert!(!sim.facts("a").contains(&Fact::Watchdog));
+    sim.pass(ms(1));
+    assert!(sim.facts("a").contains(&Fact::Watchdog));
+}
+
+#[test]
+fn a_program_that_says_it_stops_is_probed_no_longer() {
+    let mut sim = probed(HealthAction::Restart);
+    notify(&mut sim, Notify::Stopping);
+    assert_eq!(sim.did("a"), [Do::StopWatchingHealth]);
+}
+
+#[test]
+fn a_oneshot_that_succeeded_is_not_forced_to_run_again() {
+    let mut sim = Sim::of([service("a", |a| {
+        a.kind = crate::spec::Kind::Oneshot;
+        a.exit.force_restart.codes = vec![ExitCode(0)];
+    })]);
+    sim.actor("a", |a| {
+        a.takes.insert(Task::Main(0), (ms(0), code(0)));
+    });
+    sim.start("a");
+    sim.finish();
+    assert_eq!((sim.shown("a"), sim.engine.begun), (Shown::Stopped, 1));
+}
+
+#[test]
+fn an_end_is_told_with_how_and_to_the_hooks() {
+    let mut sim = up(|_| {});
+    sim.ends("a", code(1));
+    let facts = sim.facts("a");
+    assert!(facts.contains(&Fact::Exited(code(1))));
+    assert!(facts.contains(&Fact::Moment(crate::spec::Moment::Exit)));
+}
+
+#[test]
+fn a_pause_that_fails_is_told_with_its_reason() {
+    let mut sim = up(|_| {});
+    sim.actor("a", |a| a.freezes = false);
+    sim.wish("a", Wish::Pause);
+    let because = crate::Because::Protocol("no freezer".into());
+    let task = Task::Pause;
+    assert!(
+        sim.facts("a")
+            .contains(&Fact::CommandFailed { task, because })
+    );
+}
+
+#[test]
+fn health_that_comes_back_is_told() {
+    let mut sim = probed(HealthAction::Nothing);
+    probe(&mut sim, &[Answer::Bad, Answer::Good]);
+    let (failures, unhealthy) = (0, false);
+    assert!(sim.facts("a").contains(&Fact::Health {
+        failures,
+        unhealthy
+    }));
+}
+
+#[test]
+fn of_several_deadlines_the_first_counts() {
+    let mut sim = up(|a| {
+        a.watchdog = Some(s(3));
+        a.max_run_time = Some(s(60));
+    });
+    sim.pass(s(3));
+    assert!(sim.facts("a").contains(&Fact::Watchdog));
+}

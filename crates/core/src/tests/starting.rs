@@ -247,6 +247,8 @@ fn a_hook_has_its_own_time_and_is_ended_after_it() {
     assert_eq!(sim.shown("a"), Shown::StartPending);
     sim.pass(ms(11));
     assert!(sim.did("a").contains(&Do::Abandon(Task::Hook(0))));
+    let failed = |fact: &Fact| matches!(fact, Fact::CommandFailed { .. });
+    assert!(sim.facts("a").iter().any(failed));
     assert_eq!(sim.shown("a"), Shown::Failed);
 }
 
@@ -286,6 +288,7 @@ fn an_end_before_readiness_is_a_failure_even_when_clean() {
     sim.ends("a", code(0));
     assert_eq!(sim.shown("a"), Shown::Failed);
     assert!(matches!(sim.because("a"), Because::Protocol(_)));
+    assert!(sim.facts("a").contains(&Fact::Exited(code(0))));
     assert_eq!(tells(&sim, Moment::Exit), 1);
 }
 
@@ -317,6 +320,7 @@ fn a_program_that_has_done_its_work_while_the_commands_after_it_run_has_not_fail
     });
     sim.start("a");
     sim.ends("a", code(0));
+    assert!(sim.facts("a").contains(&Fact::Exited(code(0))));
     assert_eq!(sim.shown("a"), Shown::StartPending);
     sim.pass(s(2));
     assert_eq!(sim.shown("a"), Shown::Stopped);

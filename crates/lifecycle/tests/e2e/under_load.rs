@@ -52,7 +52,9 @@ fn stop_under_load(quota: Option<Quota>) {
         "{:#}",
         ended.report
     );
-    if quota.is_none() {
+    if let Some(quota) = quota {
+        assert!(quota.throttled() > 10, "the quota was never felt");
+    } else {
         assert!(
             measured.unready_after.unwrap() < Duration::from_secs(1),
             "{:?}",

@@ -85,6 +85,7 @@ pub struct Linux {
     writers: Writers,
     open_files: OpenFiles,
     null: OwnedFd,
+    terminal: Option<OwnedFd>,
     /// What the poller told; kept for its room.
     turn: Vec<(Source, EventFlags)>,
     /// Told with the next wait.
@@ -129,6 +130,7 @@ impl Linux {
             writers: Writers::default(),
             open_files: OpenFiles::default(),
             null: spawn::open_null()?,
+            terminal: spawn::open_terminal(),
             turn: Vec::new(),
             pending: Vec::new(),
         })
@@ -211,7 +213,7 @@ impl Linux {
         };
         into.push(Happened::Ended { process: id, end });
         self.trees
-            .on_process_ended(process.tree, &self.poller, into);
+            .on_process_ended(process.tree, process.pid, &self.poller, into);
     }
 
     fn on_messages(&mut self, into: &mut Vec<Happened>) {
@@ -309,6 +311,7 @@ impl Linux {
             network: extras
                 .and_then(|extras| extras.network.as_ref())
                 .map(AsFd::as_fd),
+            terminal: self.terminal.as_ref().map(AsFd::as_fd),
             open_files: self.open_files.before(),
         };
         spawn::spawn(&mut self.nursery, launch, &around, || ())

@@ -9,7 +9,8 @@ pub(crate) struct Stat {
     pub(crate) name: String,
     pub(crate) state: char,
     pub(crate) parent: u32,
-    pub(crate) session: u32,
+    /// Its process group.
+    pub(crate) group: u32,
     pub(crate) threads: u64,
     /// Time on processors, its own and that of children it waited for, in ticks.
     pub(crate) cpu_ticks: u64,
@@ -28,6 +29,25 @@ pub(crate) fn exit_status(pid: u32) -> Option<i32> {
     let mut fields = rest.split_ascii_whitespace();
     let is_zombie = fields.next()? == "Z";
     fields.nth(48)?.parse().ok().filter(|_| is_zombie)
+}
+
+/// The children of all its threads; `None` where the kernel keeps no such lists, or there is no such process.
+pub(crate) fn children(pid: u32) -> Option<Vec<u32>> {
+    let mut children = Vec::new();
+    for thread in std::fs::read_dir(format!("/proc/{pid}/task"))
+        .ok()?
+        .flatten()
+    {
+        let Ok(list) = std::fs::read_to_string(thread.path().join("children")) else {
+            // A thread that has just ended had its children given to another.
+            continue;
+        };
+        children.push(list);
+    }
+    let lists = children
+        .iter()
+        .flat_map(|list| list.split_ascii_whitespace());
+    (!children.is_empty()).then(|| lists.filter_map(|pid| pid.parse().ok()).collect())
 }
 
 /// Everybody, in no order.
@@ -62,11 +82,11 @@ fn parse_stat(text: &str) -> Option<Stat> {
     let mut rest = text.get(close + 1..)?.split_ascii_whitespace();
     let state = rest.next()?.chars().next()?;
     let parent = rest.next()?.parse().ok()?;
-    let session = rest.nth(1)?.parse().ok()?;
-    // From field 7 on: four cpu times are 14 to 17, threads 20, start 22.
+    let group = rest.next()?.parse().ok()?;
+    // Field 6, the session, is not asked for: four cpu times are 14 to 17, threads 20, start 22.
     let mut times = rest
         .by_ref()
-        .skip(7)
+        .skip(8)
         .take(4)
         .map(|field| field.parse().unwrap_or(0));
     let cpu_ticks = times.by_ref().sum();
@@ -77,7 +97,7 @@ fn parse_stat(text: &str) -> Option<Stat> {
         name: text.get(open + 1..close)?.to_owned(),
         state,
         parent,
-        session,
+        group,
         threads,
         cpu_ticks,
         start,
@@ -110,7 +130,7 @@ mod tests {
         let text = "42 (a) b (c) S 7 42 41 0 -1 0 0 0 0 0 1 2 3 4 20 0 5 0 9999 0 0";
         let stat = parse_stat(text).unwrap();
         assert_eq!(stat.name, "a) b (c");
-        assert_eq!((stat.pid, stat.parent, stat.session), (42, 7, 41));
+        assert_eq!((stat.pid, stat.parent, stat.group), (42, 7, 42));
         assert_eq!((stat.state, stat.start), ('S', 9999));
         assert_eq!((stat.cpu_ticks, stat.threads), (10, 5));
     }

@@ -171,7 +171,7 @@ impl File<'_> {
             self.refuse(
                 span.clone(),
                 message,
-                "use ASCII letters, digits, `.`, `_` and `-`",
+                "use letters, digits, `.`, `_`, `-` and single spaces",
             );
         }
         let labels = self.labels(name, table);

@@ -135,7 +135,7 @@ impl Nursery {
     }
 }
 
-const FLAGS: u32 = nr::CLONE_VM | nr::CLONE_CHILD_CLEARTID;
+const FLAGS: u32 = nr::CLONE_VM | nr::CLONE_VFORK | nr::CLONE_CHILD_CLEARTID;
 
 /// While this lives a child uses our memory.
 struct Sharing<'a>(&'a Shared);

@@ -39,9 +39,15 @@ pub(crate) enum Space {
 }
 
 impl Script {
-    /// setsid(2): a session and a process group of its own.
-    pub(crate) fn setsid(&mut self) {
-        self.call(nr::__NR_setsid, []);
+    /// setpgid(2): leads a process group of its own.
+    pub(crate) fn lead_group(&mut self) {
+        self.call(nr::__NR_setpgid, [Value(0), Value(0)]);
+    }
+
+    /// TIOCNOTTY: the terminal is not its controlling one any more.
+    pub(crate) fn let_go_of(&mut self, terminal: RawFd) {
+        let args = [Value(terminal as usize), Value(ioctl::TIOCNOTTY as usize)];
+        self.call_unless(nr::__NR_ioctl, args, Refused::Ignore);
     }
 
     /// write(2) of a short text into a file of the kernel's.

@@ -1,11 +1,11 @@
 //! Process trees: what is planted, spawned into, signalled, killed, awaited, uprooted.
 //!
-//! Held by control groups where we may make them, else by sessions and the fact that orphans come to us. A tree costs
+//! Held by control groups where we may make them, else by descent and the fact that orphans come to us. A tree costs
 //! nothing but its name until the first spawn.
 
+mod descent;
 mod groups;
 mod limits;
-mod sessions;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
@@ -18,9 +18,9 @@ use aplomb_core::spec::Resources;
 use rustix::event::epoll::EventFlags;
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
 
+use self::descent::{Born, Marks};
 use self::groups::Groups;
 use self::limits::OldGroups;
-use self::sessions::Marks;
 use super::directories::PrivateTmp;
 use super::poller::{Poller, Source};
 use super::proc::{self, Stat};
@@ -44,7 +44,7 @@ pub(crate) struct Trees {
 #[derive(Debug)]
 enum Held {
     ByGroups(Groups),
-    BySessions { because: String },
+    ByDescent { because: String, born: Born },
 }
 
 #[derive(Debug)]
@@ -112,7 +112,10 @@ impl Trees {
     }
 
     pub(crate) fn without_groups(because: String) -> Trees {
-        Trees::held(Held::BySessions { because })
+        Trees::held(Held::ByDescent {
+            because,
+            born: Born::new(),
+        })
     }
 
     fn held(held: Held) -> Trees {
@@ -129,7 +132,7 @@ impl Trees {
             Held::ByGroups(groups) => Holding::ControlGroup {
                 root: groups.path().display().to_string(),
             },
-            Held::BySessions { because } => Holding::Subreaper {
+            Held::ByDescent { because, .. } => Holding::Subreaper {
                 because: because.clone(),
             },
         }
@@ -141,7 +144,7 @@ impl Trees {
             hint: name.to_owned(),
             root: match &self.held {
                 Held::ByGroups(_) => Root::Group(None),
-                Held::BySessions { .. } => Root::Marks(Box::default()),
+                Held::ByDescent { .. } => Root::Marks(Box::default()),
             },
             old_groups: OldGroups::default(),
             watch: Watch::No,
@@ -195,7 +198,7 @@ impl Trees {
                     Some(groups.directory(group)?)
                 }
             }
-            (Held::ByGroups(_) | Held::BySessions { .. }, Root::Group(_) | Root::Marks(_)) => None,
+            (Held::ByGroups(_) | Held::ByDescent { .. }, Root::Group(_) | Root::Marks(_)) => None,
         };
         Ok(Room { directory, doors })
     }
@@ -205,7 +208,7 @@ impl Trees {
         let tree = get(&mut self.planted, id)?;
         match (&self.held, &tree.root) {
             (Held::ByGroups(groups), Root::Group(Some(group))) => groups.door(group).map(Some),
-            (Held::ByGroups(_) | Held::BySessions { .. }, Root::Group(_) | Root::Marks(_)) => {
+            (Held::ByGroups(_) | Held::ByDescent { .. }, Root::Group(_) | Root::Marks(_)) => {
                 Ok(None)
             }
         }
@@ -229,8 +232,10 @@ impl Trees {
         if matches!(tree.watch, Watch::Told) {
             tree.watch = Watch::No;
         }
-        if let Root::Marks(marks) = &mut tree.root {
+        if let (Held::ByDescent { born, .. }, Root::Marks(marks)) = (&mut self.held, &mut tree.root)
+        {
             marks.born(pid, env);
+            born.insert(pid, id);
         }
     }
 
@@ -239,11 +244,13 @@ impl Trees {
         let tree = get(&mut self.planted, id)?;
         match (&self.held, &mut tree.root) {
             (Held::ByGroups(groups), Root::Group(Some(group))) => groups.members(group),
-            (_, Root::Marks(marks)) => Ok(sessions::members(marks)
-                .iter()
-                .map(|stat| stat.pid)
-                .collect()),
-            (Held::ByGroups(_) | Held::BySessions { .. }, Root::Group(_)) => Ok(Vec::new()),
+            (Held::ByDescent { born, .. }, Root::Marks(marks)) => {
+                let members = descent::members(id, marks, born);
+                Ok(members.iter().map(|stat| stat.pid).collect())
+            }
+            (Held::ByGroups(_) | Held::ByDescent { .. }, Root::Group(_) | Root::Marks(_)) => {
+                Ok(Vec::new())
+            }
         }
     }
 
@@ -268,8 +275,9 @@ impl Trees {
             if new.is_empty() {
                 break;
             }
-            let (children, others): (Vec<u32>, Vec<u32>) =
-                new.into_iter().partition(|pid| is_child(*pid));
+            let (children, others): (Vec<u32>, Vec<u32>) = new
+                .into_iter()
+                .partition(|pid| is_child(*pid) || self.bore(*pid));
             seen.extend(children.iter().chain(&others));
             for pid in children {
                 count += reached(sys::kill(pid, signal))?.reached;
@@ -277,6 +285,14 @@ impl Trees {
             count += self.signal_safely(id, signal, others)?;
         }
         Ok(Sent { reached: count })
+    }
+
+    /// Whether this number is a child's of ours that nobody has laid to rest.
+    fn bore(&self, pid: u32) -> bool {
+        match &self.held {
+            Held::ByGroups(_) => false,
+            Held::ByDescent { born, .. } => born.contains_key(&pid),
+        }
     }
 
     /// To members that are not our children, whose numbers may be somebody else's by now: each is opened first, and
@@ -315,7 +331,7 @@ impl Trees {
                 self.signal(id, Signal::STOP, |_| false)?;
                 self.signal(id, Signal::KILL, |_| false)?;
             }
-            (Held::ByGroups(_) | Held::BySessions { .. }, Root::Group(_)) => {}
+            (Held::ByGroups(_) | Held::ByDescent { .. }, Root::Group(_)) => {}
         }
         self.watch_empty(id, poller, into);
         Ok(())
@@ -339,7 +355,7 @@ impl Trees {
         match (&self.held, &tree.root) {
             (Held::ByGroups(groups), Root::Group(Some(group))) => by_group(groups, group),
             (_, Root::Marks(_)) => self.signal(id, signal, |_| false).map(drop),
-            (Held::ByGroups(_) | Held::BySessions { .. }, Root::Group(_)) => Ok(()),
+            (Held::ByGroups(_) | Held::ByDescent { .. }, Root::Group(_)) => Ok(()),
         }
     }
 
@@ -377,7 +393,7 @@ impl Trees {
                 groups.is_populated(group).unwrap_or(false)
             }
             (_, Root::Marks(_)) => self.follow(id, poller),
-            (Held::ByGroups(_) | Held::BySessions { .. }, Root::Group(_)) => false,
+            (Held::ByGroups(_) | Held::ByDescent { .. }, Root::Group(_)) => false,
         };
         if populated {
             return;
@@ -400,7 +416,11 @@ impl Trees {
             let _ = self.signal(id, Signal::KILL, |_| false);
         }
         for _ in 0..ROUNDS {
-            let pids = self.pids(id).unwrap_or_default();
+            let mut pids = self.pids(id).unwrap_or_default();
+            if pids.is_empty() {
+                // Twice: one who was on his way from a parent that ended to us has arrived by the second look.
+                pids = self.pids(id).unwrap_or_default();
+            }
             if pids.is_empty() {
                 return false;
             }
@@ -445,15 +465,19 @@ impl Trees {
         }
     }
 
-    /// A process we knew has ended: sooner known than by the kernel's own notice.
+    /// A process we knew has ended, and its number is free: sooner known than by the kernel's own notice.
     pub(crate) fn on_process_ended(
         &mut self,
         id: TreeId,
+        pid: u32,
         poller: &Poller,
         into: &mut Vec<Happened>,
     ) {
-        if let Held::ByGroups(_) = self.held {
-            self.look(id, poller, into);
+        match &mut self.held {
+            Held::ByGroups(_) => self.look(id, poller, into),
+            Held::ByDescent { born, .. } => {
+                born.remove(&pid);
+            }
         }
     }
 
@@ -467,15 +491,13 @@ impl Trees {
                     .find(|(_, tree)| matches!(&tree.root, Root::Group(Some(own)) if *own == group))
                     .map(|(id, _)| TreeId(*id))
             }
-            Held::BySessions { .. } => {
-                let marks = self
-                    .planted
-                    .iter_mut()
-                    .filter_map(|(id, tree)| match &mut tree.root {
-                        Root::Marks(marks) => Some((TreeId(*id), &mut **marks)),
-                        Root::Group(_) => None,
-                    });
-                sessions::tree_of(pid, marks)
+            Held::ByDescent { born, .. } => {
+                let planted = self.planted.iter();
+                let marks = planted.filter_map(|(id, tree)| match &tree.root {
+                    Root::Marks(marks) => Some((TreeId(*id), &**marks)),
+                    Root::Group(_) => None,
+                });
+                descent::tree_of(pid, born, marks)
             }
         }
     }
@@ -508,7 +530,7 @@ impl Trees {
         };
         let group = match (&self.held, &tree.root) {
             (Held::ByGroups(groups), Root::Group(Some(group))) => Some((groups, group)),
-            (Held::ByGroups(_) | Held::BySessions { .. }, Root::Group(_) | Root::Marks(_)) => None,
+            (Held::ByGroups(_) | Held::ByDescent { .. }, Root::Group(_) | Root::Marks(_)) => None,
         };
         let counted = group.and_then(|(groups, group)| groups.memory(group));
         let counted = counted.or_else(|| tree.old_groups.memory());

@@ -119,7 +119,11 @@ impl Out {
             .filter(|(_, lines)| !lines.is_empty())
             .map(|(name, lines)| format!("[{name}]\n{lines}"))
             .collect();
-        written.join("\n")
+        match written.is_empty() {
+            // An empty file would mask the unit.
+            true => "[Unit]\n".to_owned(),
+            false => written.join("\n"),
+        }
     }
 }
 
