@@ -55,16 +55,19 @@ static void write_all(const char *from, size_t length)
 	}
 }
 
-/* Writes whole lines only, the part that still fits before a rotation; returns what was taken. */
+/* Writes the whole lines that fit before a rotation, and rotates if they do not all; returns
+ * what was taken. A line is shorter than a file. */
 static size_t store(const char *buffer, size_t held)
 {
 	size_t room = ROTATE - size < held ? ROTATE - size : held;
 	const char *end = memrchr(buffer, '\n', room);
-	if (end)
-		write_all(buffer, (size_t)(end + 1 - buffer));
-	if (room < held)
+	size_t lines = end ? (size_t)(end + 1 - buffer) : 0;
+	write_all(buffer, lines);
+	if (room < held && memchr(buffer + lines, '\n', held - lines)) {
 		rotate();
-	return end ? (size_t)(end + 1 - buffer) : 0;
+		return lines + store(buffer + lines, held - lines);
+	}
+	return lines;
 }
 
 static void copy(int from)
@@ -73,12 +76,8 @@ static void copy(int from)
 	size_t held = 0;
 	ssize_t got;
 	while ((got = read(from, buffer + held, CHUNK)) > 0) {
-		size_t done = 0, taken = 1;
 		held += (size_t)got;
-		while (taken && done < held) {
-			taken = store(buffer + done, held - done);
-			done += taken;
-		}
+		size_t done = store(buffer, held);
 		memmove(buffer, buffer + done, held - done);
 		held -= done;
 	}

@@ -5,7 +5,7 @@ use std::process::ExitStatus;
 use std::time::Duration;
 
 use crate::board::now;
-use crate::figures::{Figure, Sheet};
+use crate::figures::{CHECK, Figure, Sheet};
 use crate::launch::{Stage, Yard};
 use crate::obtain::Tools;
 use crate::options::Options;
@@ -13,13 +13,12 @@ use crate::peers::{Plan, Service, aplomb_units};
 use crate::trouble::{Outcome, Trouble};
 
 const UNITS: usize = 1000;
-pub(crate) const ROW: &str = "aplomb check";
 
 pub(crate) fn measure(tools: &Tools, yard: &Yard, options: &Options, sheet: &mut Sheet) {
     for _ in 0..options.rounds {
         for dialect in [Dialect::Toml, Dialect::Systemd] {
             if let Err(trouble) = one(dialect, tools, yard, sheet) {
-                sheet.note(ROW, trouble.to_string());
+                sheet.note(CHECK, trouble.to_string());
             }
         }
     }
@@ -77,12 +76,12 @@ fn one(dialect: Dialect, tools: &Tools, yard: &Yard, sheet: &mut Sheet) -> Outco
     let status: ExitStatus = stack.wait_for_end(Duration::from_secs(30))?;
     let ended = now();
     if !status.success() {
-        let program = ROW.to_owned();
+        let program = CHECK.to_owned();
         let said = format!("{status}{}", stack.said());
         return Err(Trouble::Failed { program, said });
     }
     let (wall, cpu) = dialect.figures();
-    sheet.add(ROW, wall, (ended - stack.launched()?) as f64 / 1e6);
-    sheet.add(ROW, cpu, stack.group().cpu()? as f64 / 1e6);
+    sheet.add(CHECK, wall, (ended - stack.launched()?) as f64 / 1e6);
+    sheet.add(CHECK, cpu, stack.group().cpu()? as f64 / 1e6);
     Ok(())
 }

@@ -7,6 +7,9 @@ use crate::statistics::Series;
 /// The row memory is compared with: the children and the least parent possible.
 pub(crate) const CHILDREN_ALONE: &str = "children alone";
 
+/// The row of reading units.
+pub(crate) const CHECK: &str = "aplomb check";
+
 /// One column of a table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Figure {
@@ -71,7 +74,7 @@ impl Figure {
         };
         match self {
             Figure::Start => column("launch → all running, ms", 0, RangeAndRatio),
-            Figure::StartCpu => column("CPU s for that", 2, RangeAndRatio),
+            Figure::StartCpu => column("CPU s for that", 3, RangeAndRatio),
             Figure::Stop => column("stop all, ms", 0, RangeAndRatio),
             Figure::Respawn => column("kill -9 of one → new child, ms: median / p99", 2, Tail),
             Figure::MassRespawn => column("all killed → all back, ms", 0, RangeAndRatio),
@@ -105,7 +108,7 @@ impl Figure {
 }
 
 /// All values of a run, and why others are missing.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Sheet {
     values: BTreeMap<(&'static str, Figure), Series>,
     reasons: Vec<(&'static str, String)>,
@@ -138,6 +141,18 @@ impl Sheet {
         figures
             .iter()
             .any(|figure| self.series(row, *figure).is_some())
+    }
+
+    /// A sheet without values that knows these rows' reasons and versions.
+    pub(crate) fn of(&self, rows: &[&str]) -> Sheet {
+        let mut sheet = Sheet {
+            reasons: self.reasons.clone(),
+            versions: self.versions.clone(),
+            ..Sheet::default()
+        };
+        sheet.reasons.retain(|(row, _)| rows.contains(row));
+        sheet.versions.retain(|(row, _)| rows.contains(row));
+        sheet
     }
 
     pub(crate) fn reasons(&self) -> &[(&'static str, String)] {

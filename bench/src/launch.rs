@@ -1,5 +1,6 @@
 //! A competitor at work: launched in a group and a directory of its own, watched, stopped, cleaned up.
 
+use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io;
 use std::os::fd::OwnedFd;
@@ -14,7 +15,7 @@ use crate::board::{Board, Slot, after, now};
 use crate::files;
 use crate::group::Group;
 use crate::obtain::SYSTEM_PATH;
-use crate::peers::{Plan, Service, Site, Stop};
+use crate::peers::{Pids, Plan, Service, Site, Stop};
 use crate::process;
 use crate::trouble::{Outcome, Trouble};
 
@@ -209,29 +210,57 @@ impl Stack {
 
     /// The supervisor's processes: all of the group that are not services.
     pub(crate) fn managers(&self) -> io::Result<Vec<i32>> {
-        let child = self.site().probes.join("child");
         let mut all = self.group().processes()?;
-        all.retain(|pid| !process::runs(*pid, &child));
+        all.retain(|pid| !self.is_service(*pid));
         Ok(all)
     }
 
+    /// The processes of these services as we may signal them. One that has ended, or whose number somebody
+    /// outside the group has by now, is left out: nothing but a service of this stack is ever signalled.
+    pub(crate) fn processes_of(&self, slots: &[Slot]) -> io::Result<Vec<Pid>> {
+        let own = |pid: i32| self.is_service(pid);
+        let pids: Vec<i32> = match self.plan.pids {
+            Pids::Shared => slots
+                .iter()
+                .map(|slot| slot.pid)
+                .filter(|pid| own(*pid))
+                .collect(),
+            Pids::Private => {
+                let all = self.group().processes()?;
+                let outer: BTreeMap<i32, i32> = all
+                    .into_iter()
+                    .filter(|pid| own(*pid))
+                    .filter_map(|pid| Some((process::inner_pid(pid)?, pid)))
+                    .collect();
+                slots
+                    .iter()
+                    .filter_map(|slot| outer.get(&slot.pid).copied())
+                    .collect()
+            }
+        };
+        Ok(pids.into_iter().filter_map(Pid::from_raw).collect())
+    }
+
+    /// Whether `pid` is a service of ours: our probes are copies that nobody else runs.
+    fn is_service(&self, pid: i32) -> bool {
+        ["child", "writer"]
+            .iter()
+            .any(|name| process::runs(pid, &self.site().probes.join(name)))
+    }
+
     /// Services that are in the group still.
-    fn services_left(&self) -> io::Result<usize> {
-        let child = self.site().probes.join("child");
+    pub(crate) fn services_left(&self) -> io::Result<usize> {
         let all = self.group().processes()?;
-        Ok(all
-            .into_iter()
-            .filter(|pid| process::runs(*pid, &child))
-            .count())
+        Ok(all.into_iter().filter(|pid| self.is_service(*pid)).count())
     }
 
     /// Asks it to stop and waits until every service is gone; returns when the last was, in nanoseconds since asking.
     pub(crate) fn stop(&mut self, patience: Duration) -> Outcome<u64> {
-        let slots = self.board().services()?;
-        let watched: Vec<OwnedFd> = slots
+        let slots: Vec<Slot> = self.board().services()?.into_iter().flatten().collect();
+        let watched: Vec<OwnedFd> = self
+            .processes_of(&slots)?
             .into_iter()
-            .flatten()
-            .filter_map(|slot| pidfd_open(Pid::from_raw(slot.pid)?, PidfdFlags::empty()).ok())
+            .filter_map(|pid| pidfd_open(pid, PidfdFlags::empty()).ok())
             .collect();
         let deadline = after(patience);
         let begun = now();

@@ -6,7 +6,7 @@
 use std::thread;
 use std::time::Duration;
 
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Signal, kill_process};
 
 use crate::board::{Slot, after, now};
 use crate::figures::{Figure, Sheet};
@@ -120,9 +120,11 @@ fn pour(stack: &Stack) -> Outcome<(u64, u64)> {
     let ready = stack.wait_for_all(0, Duration::from_secs(30))?;
     thread::sleep(Duration::from_millis(500));
     let before = stack.group().cpu()?;
-    let gate = Pid::from_raw(ready[0].pid)
+    let writers = stack.processes_of(&ready)?;
+    let writer = writers
+        .first()
         .ok_or_else(|| Trouble::Unavailable("the writer has no process".into()))?;
-    kill_process(gate, Signal::USR1).map_err(std::io::Error::from)?;
+    kill_process(*writer, Signal::USR1).map_err(std::io::Error::from)?;
     let (slot, grown) = wait_for_quiet(stack)?;
     let used = stack.group().cpu()? - before;
     Ok((
@@ -146,6 +148,17 @@ fn wait_for_quiet(stack: &Stack) -> Outcome<(Slot, u64)> {
         {
             return Ok((slot, grown.max(slot.ended)));
         }
+        if stack
+            .board()
+            .service(0)?
+            .is_some_and(|slot| slot.ended == 0)
+            && stack.services_left()? == 0
+        {
+            return Err(Trouble::Unavailable(format!(
+                "the writer was ended early{}",
+                stack.said()
+            )));
+        }
         if now() > deadline {
             return Err(Trouble::Unavailable(format!(
                 "not done after {} s, {size} bytes stored",
@@ -158,10 +171,9 @@ fn wait_for_quiet(stack: &Stack) -> Outcome<(Slot, u64)> {
 
 /// The writer sleeps when it is done; a logger behind a pipe ends when it does.
 fn end_writer(stack: &Stack) -> Outcome<()> {
-    if let Some(slot) = stack.board().service(0)?
-        && let Some(pid) = Pid::from_raw(slot.pid)
-    {
-        kill_process(pid, Signal::TERM).map_err(std::io::Error::from)?;
+    let slots: Vec<Slot> = stack.board().services()?.into_iter().flatten().collect();
+    for writer in stack.processes_of(&slots)? {
+        kill_process(writer, Signal::TERM).map_err(std::io::Error::from)?;
     }
     Ok(())
 }

@@ -67,26 +67,29 @@ fn run(options: &Options) -> Outcome<()> {
     let shop_directory = target.join("bench/peers");
     fs::create_dir_all(&shop_directory).map_err(|why| Trouble::at(&shop_directory, why))?;
     let shop_directory = fs::canonicalize(&shop_directory)?;
-    let mut sheet = Sheet::default();
-    let peers = gather(&Shop::new(&shop_directory, &aplomb), options, &mut sheet);
+    let mut gathered = Sheet::default();
+    let peers = gather(&Shop::new(&shop_directory, &aplomb), options, &mut gathered);
     let mut parts = Vec::new();
     if options.verb.includes(Verb::Supervise) {
+        let mut sheet = gathered.clone();
         supervise::measure(&peers, &yard, options, &mut sheet);
         let rows: Vec<_> = peers.iter().map(|(peer, _)| peer.name).collect();
         sheet.derive_memory(&rows, options.count);
-        parts.push(report::supervise(options));
+        parts.push((report::supervise(options), sheet));
     }
     if options.verb.includes(Verb::Log) {
+        let mut sheet = gathered.clone();
         log::measure(&peers, &yard, options, &mut sheet);
-        parts.push(report::log(options));
+        parts.push((report::log(options), sheet));
     }
     if options.verb.includes(Verb::Check) {
+        let mut sheet = gathered.of(&["aplomb"]);
         if let Some((_, tools)) = peers.iter().find(|(peer, _)| peer.name == "aplomb") {
             check::measure(tools, &yard, options, &mut sheet);
         }
-        parts.push(report::check());
+        parts.push((report::check(), sheet));
     }
-    publish(&parts, &sheet, options, &home.join("README.md"))
+    publish(&parts, options, &home.join("README.md"))
 }
 
 /// A thousand children with a pipe each need more than the usual 1,024 open files; everybody inherits this.
@@ -121,15 +124,14 @@ fn gather(shop: &Shop, options: &Options, sheet: &mut Sheet) -> Vec<(&'static Pe
     found
 }
 
-fn publish(parts: &[Part], sheet: &Sheet, options: &Options, readme: &PathBuf) -> Outcome<()> {
+fn publish(parts: &[(Part, Sheet)], options: &Options, readme: &PathBuf) -> Outcome<()> {
     let command = format!(
         "cargo xtask bench {}",
         env::args().skip(1).collect::<Vec<_>>().join(" ")
     );
     let mut document = fs::read_to_string(readme).map_err(|why| Trouble::at(readme, why))?;
-    let rows = rows();
-    for part in parts {
-        let text = report::render(part, &rows, sheet, &command);
+    for (part, sheet) in parts {
+        let text = report::render(part, sheet, &command);
         println!("\n## {}\n\n{text}", part.name);
         document = report::insert(&document, part.name, &text).map_err(Trouble::Unavailable)?;
     }
@@ -137,16 +139,4 @@ fn publish(parts: &[Part], sheet: &Sheet, options: &Options, readme: &PathBuf) -
         fs::write(readme, document).map_err(|why| Trouble::at(readme, why))?;
     }
     Ok(())
-}
-
-/// Every row a table can have, in order.
-fn rows() -> Vec<&'static str> {
-    let mut rows: Vec<&'static str> = PEERS.iter().map(|peer| peer.name).collect();
-    let loggers = PEERS.iter().flat_map(|peer| peer.loggers);
-    for name in loggers.map(|logger| logger.name).chain([check::ROW]) {
-        if !rows.contains(&name) {
-            rows.push(name);
-        }
-    }
-    rows
 }

@@ -212,6 +212,7 @@ impl Shop {
             version: version
                 .lines()
                 .next()
+                .and_then(|line| line.split(' ').next_back())
                 .unwrap_or_default()
                 .trim_end_matches('.')
                 .into(),

@@ -8,6 +8,19 @@ pub(crate) fn runs(pid: i32, path: &Path) -> bool {
     fs::read_link(format!("/proc/{pid}/exe")).is_ok_and(|exe| exe == path)
 }
 
+/// Its number in the innermost process namespace it is in; `None` once it is gone.
+pub(crate) fn inner_pid(pid: i32) -> Option<i32> {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+    innermost(&status)
+}
+
+fn innermost(status: &str) -> Option<i32> {
+    let numbers = status
+        .lines()
+        .find_map(|line| line.strip_prefix("NSpid:"))?;
+    numbers.split_whitespace().next_back()?.parse().ok()
+}
+
 /// Proportional set size in bytes; 0 once the process is gone.
 pub(crate) fn pss(pid: i32) -> u64 {
     let rollup = fs::read_to_string(format!("/proc/{pid}/smaps_rollup")).unwrap_or_default();
@@ -50,10 +63,17 @@ mod tests {
     }
 
     #[test]
+    fn the_innermost_number_is_the_last() {
+        assert_eq!(innermost("Name:\tx\nNSpid:\t2041\t26\n"), Some(26));
+        assert_eq!(innermost("Name:\tx\n"), None);
+    }
+
+    #[test]
     fn this_very_process_is_found() {
         let own = std::process::id() as i32;
         assert!(runs(own, &std::env::current_exe().unwrap()));
         assert!(pss(own) > 0);
+        assert!(inner_pid(own).is_some());
         assert!(!runs(own, Path::new("/nowhere")));
     }
 }

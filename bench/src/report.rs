@@ -5,10 +5,10 @@
 use std::fmt::Write as _;
 use std::fs;
 
-use crate::figures::{Column, Figure, Sheet, Shows};
+use crate::figures::{CHECK, Column, Figure, Sheet, Shows};
 use crate::obtain::said;
 use crate::options::Options;
-use crate::peers::is_raw;
+use crate::peers::{PEERS, is_raw};
 use crate::statistics::Series;
 
 /// A table: its title, its columns, and which row is the yardstick.
@@ -24,6 +24,8 @@ pub(crate) struct Part {
     /// Names its markers.
     pub(crate) name: &'static str,
     pub(crate) tables: Vec<Table>,
+    /// What can be a row, in order.
+    pub(crate) rows: Vec<&'static str>,
 }
 
 pub(crate) fn supervise(options: &Options) -> Part {
@@ -31,6 +33,7 @@ pub(crate) fn supervise(options: &Options) -> Part {
     let idle = options.idle.as_secs();
     Part {
         name: "supervise",
+        rows: PEERS.iter().map(|peer| peer.name).collect(),
         tables: vec![
             Table {
                 title: format!("N = {count}: start, restart, stop"),
@@ -70,8 +73,10 @@ pub(crate) fn supervise(options: &Options) -> Part {
 
 pub(crate) fn log(options: &Options) -> Part {
     let megabytes = options.bytes / 1_000_000;
+    let loggers = PEERS.iter().flat_map(|peer| peer.loggers);
     Part {
         name: "log",
+        rows: loggers.map(|logger| logger.name).collect(),
         tables: vec![Table {
             title: format!(
                 "{megabytes} MB in blocks and {} MB line by line, rotated at 16 MB",
@@ -94,6 +99,7 @@ pub(crate) fn log(options: &Options) -> Part {
 pub(crate) fn check() -> Part {
     Part {
         name: "check",
+        rows: vec![CHECK],
         tables: vec![Table {
             title: "Reading 1,000 units".into(),
             figures: &[
@@ -107,20 +113,19 @@ pub(crate) fn check() -> Part {
 }
 
 /// The whole part: circumstances, tables, reasons.
-pub(crate) fn render(part: &Part, rows: &[&'static str], sheet: &Sheet, command: &str) -> String {
+pub(crate) fn render(part: &Part, sheet: &Sheet, command: &str) -> String {
     let mut text = circumstances(command);
     for table in &part.tables {
         let _ = write!(
             text,
             "\n### {}\n\n{}",
             table.title,
-            grid(table, rows, sheet)
+            grid(table, &part.rows, sheet)
         );
     }
     let reasons: String = sheet
         .reasons()
         .iter()
-        .filter(|(row, _)| rows.contains(row))
         .map(|(row, reason)| format!("- {row}: {reason}\n"))
         .collect();
     if !reasons.is_empty() {

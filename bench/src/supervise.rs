@@ -26,7 +26,7 @@ const AFTERGLOW: Duration = Duration::from_millis(500);
 /// With a second of floor between runs, waiting for each new child in turn would take minutes.
 const SLOW: Duration = Duration::from_millis(200);
 const SPACING: Duration = Duration::from_millis(20);
-const ONE_REPEATS: usize = 10;
+const ONE_REPEATS: usize = 5;
 
 /// Measures every competitor, round by round.
 pub(crate) fn measure(
@@ -116,7 +116,9 @@ impl Subject<'_> {
             let (mut stack, slots) = self.launch(count)?;
             let took = milliseconds(last(&slots) - stack.launched()?);
             self.add(Figure::OneStart, took);
-            stack.finish(STOP_PATIENCE)?;
+            // Some lose a signal that comes while they are still setting themselves up.
+            thread::sleep(AFTERGLOW);
+            stack.stop(STOP_PATIENCE)?;
         }
         Ok(())
     }
@@ -204,9 +206,17 @@ impl Subject<'_> {
         }
         thread::sleep(SETTLE);
         let slots: Vec<Slot> = stack.board().services()?.into_iter().flatten().collect();
+        let victims = stack.processes_of(&slots)?;
+        if victims.len() < stack.board().count() {
+            let running = victims.len();
+            let wanted = stack.board().count();
+            return Err(Trouble::Unavailable(format!(
+                "{running} of {wanted} services alive after single kills"
+            )));
+        }
         let begun = now();
-        for slot in &slots {
-            kill(slot)?;
+        for victim in &victims {
+            kill(*victim)?;
         }
         let back = stack.wait_for_all(begun, LAUNCH_PATIENCE)?;
         self.add(Figure::MassRespawn, milliseconds(last(&back) - begun));
@@ -226,11 +236,12 @@ fn respawn_latencies(stack: &Stack, samples: usize) -> Outcome<Vec<u64>> {
     let mut killed: Vec<(usize, u64)> = Vec::new();
     for sample in 0..samples {
         let number = sample * stride;
-        let Some(slot) = board.service(number)? else {
+        let slot: Vec<Slot> = board.service(number)?.into_iter().collect();
+        let Some(victim) = stack.processes_of(&slot)?.pop() else {
             continue;
         };
         let begun = now();
-        kill(&slot)?;
+        kill(victim)?;
         killed.push((number, begun));
         let patience = after(SLOW);
         let slow = sample >= 3 && killed_long_ago(board.service(killed[0].0)?, killed[0].1);
@@ -275,10 +286,8 @@ fn killed_long_ago(slot: Option<Slot>, killed: u64) -> bool {
     slot.is_none_or(|slot| slot.begun <= killed || slot.begun - killed > SLOW.as_nanos() as u64)
 }
 
-fn kill(slot: &Slot) -> Outcome<()> {
-    let pid = Pid::from_raw(slot.pid)
-        .ok_or_else(|| Trouble::Unavailable("a service without a process".into()))?;
-    Ok(kill_process(pid, Signal::KILL).map_err(std::io::Error::from)?)
+fn kill(victim: Pid) -> Outcome<()> {
+    Ok(kill_process(victim, Signal::KILL).map_err(std::io::Error::from)?)
 }
 
 /// When the last of them began.

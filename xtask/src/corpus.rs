@@ -210,7 +210,7 @@ fn copied_units(package: &Path, to: &Path) -> Result<(), String> {
 }
 
 /// Runs a command without its chatter; its complaint is the error.
-fn quietly(command: &mut Command) -> Result<(), String> {
+pub(crate) fn quietly(command: &mut Command) -> Result<(), String> {
     let output = command
         .stdin(Stdio::null())
         .output()

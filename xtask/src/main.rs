@@ -3,7 +3,9 @@
 //! Nothing but the standard library, so that `cargo xtask` starts at once on a fresh clone.
 //! What a verb needs from the system it installs itself, or says what to install.
 
+mod bench;
 mod corpus;
+mod oracle;
 
 use std::env;
 use std::process::{Command, ExitCode};
@@ -35,6 +37,16 @@ const VERBS: &[Verb] = &[
         name: "corpus",
         about: "read the units of real Debian packages (downloads them)",
         run: corpus::run,
+    },
+    Verb {
+        name: "oracle",
+        about: "compare our reading of units with systemd's own, write docs/systemd-keys.md",
+        run: oracle::run,
+    },
+    Verb {
+        name: "bench",
+        about: "measure Aplomb beside its peers (minutes; fetches them)",
+        run: bench::run,
     },
     Verb {
         name: "test",

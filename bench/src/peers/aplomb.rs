@@ -67,10 +67,12 @@ fn engine(tools: &Tools, site: &Site, units: &str) -> io::Result<Plan> {
             &site.text("logs"),
             "--state-dir",
             &site.text("state"),
+            "--load",
             &site.text("stack.toml"),
         ]),
         environment: tools.environment.clone(),
         stop: vec![Stop::Run(words([&program, "--socket", &socket, "down"]))],
+        ..Plan::default()
     })
 }
 
@@ -81,5 +83,6 @@ fn run(tools: &Tools, _: &Site, services: &[Service]) -> io::Result<Plan> {
         argv,
         environment: tools.environment.clone(),
         stop: vec![Stop::Signal(Signal::TERM)],
+        ..Plan::default()
     })
 }

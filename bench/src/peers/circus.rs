@@ -41,5 +41,6 @@ fn stack(tools: &Tools, site: &Site, services: &[Service], restart: &str) -> io:
         argv: words([&tools.path("circusd"), &site.text("circus.ini")]),
         environment: tools.environment.clone(),
         stop: vec![Stop::Signal(Signal::TERM)],
+        ..Plan::default()
     })
 }

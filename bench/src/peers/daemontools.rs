@@ -41,6 +41,7 @@ fn stack(tools: &Tools, site: &Site, services: &[Service]) -> io::Result<Plan> {
         argv: words([&tools.path("svscan"), &site.text("services")]),
         environment: tools.environment.clone(),
         stop: vec![Stop::Signal(Signal::TERM), Stop::Run(down)],
+        ..Plan::default()
     })
 }
 

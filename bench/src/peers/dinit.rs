@@ -45,5 +45,6 @@ fn stack(tools: &Tools, site: &Site, services: &[Service]) -> io::Result<Plan> {
         ]),
         environment: tools.environment.clone(),
         stop: vec![Stop::Signal(Signal::TERM)],
+        ..Plan::default()
     })
 }

@@ -43,5 +43,6 @@ fn stack(tools: &Tools, site: &Site, services: &[Service], restart: &str) -> io:
         ]),
         environment,
         stop: vec![Stop::Signal(Signal::TERM)],
+        ..Plan::default()
     })
 }

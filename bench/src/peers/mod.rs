@@ -79,6 +79,16 @@ pub(crate) struct Plan {
     pub(crate) argv: Vec<String>,
     pub(crate) environment: Vec<(String, String)>,
     pub(crate) stop: Vec<Stop>,
+    pub(crate) pids: Pids,
+}
+
+/// Which process numbers the services see.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) enum Pids {
+    #[default]
+    Shared,
+    /// Those of a process namespace of their own: not ours to signal by.
+    Private,
 }
 
 /// One step of a stop.

@@ -39,5 +39,6 @@ fn stack(tools: &Tools, site: &Site, services: &[Service], restart: bool) -> io:
         argv: words([&tools.path("pm2"), "start", &site.text("stack.json")]),
         environment,
         stop: vec![Stop::Run(words([&tools.path("pm2"), "kill"]))],
+        ..Plan::default()
     })
 }

@@ -69,6 +69,7 @@ fn stack(tools: &Tools, site: &Site, services: &[Service], logged: Logged) -> io
         argv: words([&tools.path("runsvdir"), "-P", &site.text("services")]),
         environment: tools.environment.clone(),
         stop: vec![Stop::Signal(Signal::HUP)],
+        ..Plan::default()
     })
 }
 

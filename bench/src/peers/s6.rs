@@ -66,6 +66,7 @@ fn stack(tools: &Tools, site: &Site, services: &[Service], logged: Logged) -> io
         argv: words([&tools.path("s6-svscan"), "-c", &most, &site.text("scan")]),
         environment: tools.environment.clone(),
         stop: vec![Stop::Signal(Signal::TERM)],
+        ..Plan::default()
     })
 }
 

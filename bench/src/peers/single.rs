@@ -32,5 +32,6 @@ fn stack(program: &str, tools: &Tools, _: &Site, services: &[Service]) -> io::Re
         argv,
         environment: tools.environment.clone(),
         stop: vec![Stop::Signal(Signal::TERM)],
+        ..Plan::default()
     })
 }

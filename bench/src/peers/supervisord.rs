@@ -47,5 +47,6 @@ fn stack(tools: &Tools, site: &Site, services: &[Service], restart: &str) -> io:
         ]),
         environment: tools.environment.clone(),
         stop: vec![Stop::Signal(Signal::TERM)],
+        ..Plan::default()
     })
 }

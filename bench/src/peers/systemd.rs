@@ -1,11 +1,12 @@
 //! systemd as PID 1 of namespaces of its own: a private process table, mounts and control group tree.
 //!
-//! It is stopped by what the machine's shutdown would do, and its end ends the namespace.
+//! It is stopped by the signal that halts a container. The kernel's settings are read-only for it: as a
+//! PID 1 it would raise some for the whole machine.
 
 use std::fs;
 use std::io;
 
-use super::{Limit, Peer, Plan, Service, Site, Stop, words};
+use super::{Limit, Peer, Pids, Plan, Service, Site, Stop, words};
 use crate::files;
 use crate::obtain::Tools;
 
@@ -49,6 +50,7 @@ fn stack(_: &Tools, site: &Site, services: &[Service]) -> io::Result<Plan> {
     }
     let script = format!(
         "mount -t cgroup2 cgroup2 /sys/fs/cgroup && mount -t tmpfs tmpfs /run && \
+         mount -o bind,ro /proc/sys /proc/sys && \
          exec env -i container=bench PATH=/usr/bin:/bin SYSTEMD_UNIT_PATH={} \
          /lib/systemd/systemd --system --unit=bench.target --log-target=console --log-level=err --show-status=no\n",
         units.display()
@@ -66,6 +68,7 @@ fn stack(_: &Tools, site: &Site, services: &[Service]) -> io::Result<Plan> {
             &site.text("init"),
         ]),
         stop: vec![Stop::Run(words(["/bin/sh", "-c", HALT]))],
+        pids: Pids::Private,
         ..Plan::default()
     })
 }

@@ -67,6 +67,20 @@ pub(crate) struct Shared {
     /// When to colour
     #[arg(long, global = true, value_name = "WHEN", value_enum, default_value_t)]
     pub(crate) color: Colour,
+    /// The same as `--color never`
+    #[arg(long, global = true, conflicts_with = "color")]
+    pub(crate) no_color: bool,
+}
+
+impl Shared {
+    /// When to colour, whichever way it was said.
+    pub(crate) fn colour(&self) -> Colour {
+        if self.no_color {
+            Colour::Never
+        } else {
+            self.color
+        }
+    }
 }
 
 // `aplomb run …` alone. No doc comment: its help is that of the verb.

@@ -12,10 +12,10 @@ use serde::Serialize;
 
 use crate::client::{Client, unexpected};
 use crate::failure::Failure;
+use crate::files;
 use crate::host::endpoint::Endpoint;
 use crate::host::{detach, directories};
 use crate::ui::{Form, Ui};
-use crate::verb::up::load_files;
 use crate::watch;
 
 /// Both ways, in nanoseconds.
@@ -57,8 +57,8 @@ struct Run {
 }
 
 /// Runs both ways in turn, `runs` times each.
-pub(crate) fn run(files: &[PathBuf], runs: u32, ui: &mut Ui) -> Result<Comparison, Failure> {
-    let files = load_files(files)?;
+pub(crate) fn run(named: &[PathBuf], runs: u32, ui: &mut Ui) -> Result<Comparison, Failure> {
+    let files = files::to_load(named)?;
     let (mut sequential, mut parallel) = (Vec::new(), Vec::new());
     for nth in 1..=runs {
         for (way, times, name) in [

@@ -6,7 +6,7 @@
 use std::collections::HashSet;
 use std::path::PathBuf;
 
-use aplomb_logs::read::{From, Line, Merge, ReadError, Reader, Source};
+use aplomb_logs::read::{Beginning, Line, Merge, ReadError, Reader, Source};
 use aplomb_logs::{Origin, Wall};
 use aplomb_protocol::ServiceStatus;
 use jiff::tz::TimeZone;
@@ -72,6 +72,21 @@ pub(crate) fn sources(services: &[ServiceStatus]) -> Vec<Source> {
         .collect()
 }
 
+/// The last lines of one service, as they may be shown on a terminal. What cannot be read is left out.
+pub(crate) fn last_lines(status: &ServiceStatus, lines: u64) -> Vec<String> {
+    let sources = sources(std::slice::from_ref(status)).into_iter();
+    let readers = sources.filter_map(|source| Reader::new(source, Beginning::Last(lines)).ok());
+    let mut merge = Merge::new(readers.collect());
+    let lines = usize::try_from(lines).unwrap_or(usize::MAX);
+    let mut last = merge.last(lines).unwrap_or_default();
+    last.extend(merge.rest());
+    let first = last.len().saturating_sub(lines);
+    let shown = last[first..].iter();
+    shown
+        .map(|line| tame(&String::from_utf8_lossy(&line.bytes)))
+        .collect()
+}
+
 /// A log file, by its name of one stream or the other.
 pub(crate) fn source(service: &str, file: PathBuf) -> Source {
     let name = file.file_name().map(|name| name.to_string_lossy());
@@ -107,7 +122,7 @@ impl Follow {
     /// Opens the logs. Those that cannot be read are named, and the others read.
     pub(crate) fn open(
         sources: Vec<Source>,
-        from: From,
+        from: Beginning,
         until: Option<Wall>,
         look: Look,
         ui: &mut Ui,

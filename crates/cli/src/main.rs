@@ -7,12 +7,15 @@
 mod args;
 mod client;
 mod compare;
+mod definition;
 mod failure;
+mod files;
 mod follow;
 mod host;
 mod moment;
 mod paint;
 mod progress;
+mod said;
 mod stack;
 mod story;
 mod svg;
@@ -86,7 +89,7 @@ fn context(shared: &Shared) -> Context {
     };
     let named = shared.socket.clone().or_else(named_by_environment);
     Context {
-        ui: Ui::new(form, shared.color),
+        ui: Ui::new(form, shared.colour()),
         endpoint: Endpoint::resolve(named.as_deref()),
         endpoint_named: named.is_some(),
     }

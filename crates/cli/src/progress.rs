@@ -2,6 +2,7 @@
 //!
 //! Time is the client's own, since the verb began; nothing here reads a clock or prints.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use aplomb_protocol::{Event, EventKind, State};
@@ -21,6 +22,8 @@ pub(crate) enum Aim {
 pub(crate) struct Progress {
     aim: Aim,
     rows: Vec<Row>,
+    /// What proves that a service is ready, where that is known.
+    proofs: BTreeMap<String, String>,
 }
 
 /// One service on its way.
@@ -50,7 +53,13 @@ impl Progress {
         Progress {
             aim,
             rows: Vec::new(),
+            proofs: BTreeMap::new(),
         }
+    }
+
+    /// What proves that this service is ready, in words.
+    pub(crate) fn proof(&mut self, service: &str, by: &str) {
+        self.proofs.insert(service.to_owned(), by.to_owned());
     }
 
     /// From now on the other way: the rows begin anew as events come.
@@ -65,8 +74,12 @@ impl Progress {
             return;
         }
         let aim = self.aim;
+        let proof = self.proofs.get(&event.service).cloned();
         let row = self.row(&event.service, now);
         row.hear(event, now);
+        if let (EventKind::Spawned { pid }, Some(proof)) = (&event.kind, proof) {
+            row.doing = Doing::Words(format!("waits for its proof: {proof} (pid {pid})"));
+        }
         let arrived = match (&event.kind, aim) {
             (EventKind::State { to, .. }, aim) => arrived(*to, aim),
             (EventKind::Skipped, Aim::Up) => true,
@@ -300,6 +313,18 @@ mod tests {
                 "  stock  running         212 ms port 8081 accepts",
                 "  orders start-pending    1.2 s waits for payment and stock",
             ]
+        );
+    }
+
+    #[test]
+    fn a_spawned_service_waits_for_the_proof_of_its_readiness() {
+        let mut progress = starting();
+        progress.proof("orders", "port 8082");
+        progress.on(&event("orders", EventKind::Spawned { pid: 7 }, ""), ms(2));
+        let lines = progress.lines(ms(2), 10, Paint::Plain);
+        assert!(
+            lines[1].ends_with("waits for its proof: port 8082 (pid 7)"),
+            "{lines:?}"
         );
     }
 

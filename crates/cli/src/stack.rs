@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use aplomb_logs::Wall;
-use aplomb_logs::read::From;
+use aplomb_logs::read::Beginning;
 use aplomb_protocol::{Answer, Ask, Event, EventKind, Outcome, ServiceStatus, State, StopHow};
 
 use crate::client::{Client, Heard, unexpected};
@@ -208,6 +208,10 @@ impl Stack {
         let Answer::Status { services } = self.client.ask(ask)? else {
             return Err(unexpected("status"));
         };
+        for status in &services {
+            let by = &status.readiness.by;
+            self.watch.progress.proof(&status.service, by);
+        }
         let sources = follow::sources(&services);
         let look = Look {
             form: ui.form,
@@ -218,7 +222,7 @@ impl Stack {
         };
         self.follow = Some(Follow::open(
             sources,
-            From::Since(self.since),
+            Beginning::Since(self.since),
             None,
             look,
             ui,
@@ -368,8 +372,10 @@ impl Stack {
     fn interrupt(&mut self, ui: &mut Ui) -> Result<Turn, Failure> {
         let how = match self.phase {
             Phase::Starting { .. } | Phase::Running => {
-                if ui.form == Form::People {
+                if self.phase != Phase::Running {
                     self.watch.finish(ui);
+                }
+                if ui.form == Form::People {
                     ui.note("stopping; Ctrl+C again forces");
                 }
                 StopHow::Plan

@@ -41,7 +41,8 @@ pub(crate) fn what(kind: &EventKind) -> String {
 /// What happened and why, as one sentence.
 pub(crate) fn sentence(event: &Event) -> String {
     let what = what(&event.kind);
-    if event.because.is_empty() {
+    // A reason that only says it again is none.
+    if event.because.is_empty() || what.starts_with(&event.because) {
         return what;
     }
     format!("{what}: {}", event.because)
@@ -51,7 +52,7 @@ pub(crate) fn sentence(event: &Event) -> String {
 pub(crate) fn stop_step(step: &str, grace_ms: Option<u64>) -> String {
     match grace_ms {
         Some(grace) => format!("{step}, given {}", words::duration_ms(grace)),
-        None => format!("{step}, given as long as it takes"),
+        None => format!("{step}, without a limit"),
     }
 }
 

@@ -116,7 +116,18 @@ impl Ui {
         self.flush_answer()
     }
 
+    /// Answers with one JSON value, indented whoever reads it: a file to be kept.
+    pub(crate) fn answer_pretty<T: Serialize>(&mut self, value: &T) -> Result<(), Failure> {
+        let text = serde_json::to_string_pretty(value);
+        let text =
+            text.map_err(|error| Failure::failed("cannot put the answer as JSON").because(error))?;
+        self.answer(&text)
+    }
+
     fn flush_answer(&mut self) -> Result<(), Failure> {
+        if self.buffer.is_empty() {
+            return Ok(());
+        }
         let lifted = self.out_is_terminal && self.lift();
         let mut out = io::stdout().lock();
         let written = out.write_all(&self.buffer).and_then(|()| out.flush());

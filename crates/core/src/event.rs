@@ -85,9 +85,10 @@ pub enum RunEvent {
     /// A program we spawned has ended.
     Ended(Task, End),
     /// The answers to [`Do::FindMain`], for a program that leaves another behind.
+    /// The first is also told when the program names another main process. Its end is that of [`Task::Main`].
     MainFound,
     MainNotFound(Rc<str>),
-    /// The main process is another one now, or an adopted one has ended ([`Task::Main`] then).
+    /// The answer to [`Do::WatchTree`]: nothing of the run is left. The ends of all its programs were told before.
     TreeEmpty,
     /// The readiness asked for with [`Do::Prove`] is proven.
     Ready,
@@ -155,7 +156,8 @@ pub enum Do {
     CheckConditions,
     /// Answered by `Spawned` or `SpawnFailed` before anything else happens to the run.
     Spawn(Task),
-    /// Ends one of our own commands that took too long, by force. Its end is not waited for.
+    /// Ends one of our own commands that took too long, by force. Its end is not waited for, and nothing more is told
+    /// of it, not even the answer to its spawn.
     Abandon(Task),
     /// For a program that forks: learn who the main process is.
     FindMain,
@@ -170,11 +172,13 @@ pub enum Do {
     Request(u16),
     /// The end nobody can refuse.
     Kill(Target),
+    /// Each takes back the other, answered or not; thawing what is not frozen is no error.
     Freeze,
     Thaw,
     /// From now on `TreeEmpty` is told, once; at once where it is empty already.
     WatchTree,
-    /// The run is over. What is left of the tree is let go of.
+    /// The run is over, told once of each, even of one for which nothing had to be done. What is left of the tree is
+    /// let go of.
     Uproot,
 }
 

@@ -338,6 +338,18 @@ mod tests {
     }
 
     #[test]
+    fn steps_to_no_more_than_the_delay_are_no_steps() {
+        let policy = policy(Growth::Steps {
+            steps: 4,
+            max: MS(50),
+        });
+        assert_eq!(
+            [1, 3, 9].map(|count| delay(&policy, count, 0)),
+            [MS(100); 3]
+        );
+    }
+
+    #[test]
     fn chance_varies_a_delay_by_no_more_than_the_jitter() {
         let policy = Restart {
             jitter: 10,

@@ -41,7 +41,11 @@ pub(crate) struct When {
 
 impl Books {
     pub(crate) fn new() -> Books {
-        Books { books: BTreeMap::new(), latest: VecDeque::new(), next_seq: 1 }
+        Books {
+            books: BTreeMap::new(),
+            latest: VecDeque::new(),
+            next_seq: 1,
+        }
     }
 
     pub(crate) fn of(&mut self, instance: InstanceId) -> &mut Book {
@@ -62,7 +66,14 @@ impl Books {
     }
 
     /// Numbers an event and remembers it.
-    pub(crate) fn note(&mut self, service: &str, run: Option<RunId>, kind: EventKind, because: String, when: When) -> Event {
+    pub(crate) fn note(
+        &mut self,
+        service: &str,
+        run: Option<RunId>,
+        kind: EventKind,
+        because: String,
+        when: When,
+    ) -> Event {
         let event = Event {
             seq: self.next_seq,
             at: when.wall.0,
@@ -81,7 +92,13 @@ impl Books {
     }
 
     /// Keeps what a fact says about an instance.
-    pub(crate) fn keep(&mut self, instance: InstanceId, run: Option<RunId>, fact: &Fact, when: When) {
+    pub(crate) fn keep(
+        &mut self,
+        instance: InstanceId,
+        run: Option<RunId>,
+        fact: &Fact,
+        when: When,
+    ) {
         let book = self.of(instance);
         let now = Some(when.mono.as_nanos());
         match fact {
@@ -99,7 +116,9 @@ impl Books {
             Fact::Exited(end) => book.ended(run, *end, when),
             Fact::Health { unhealthy, .. } => book.unhealthy = *unhealthy,
             Fact::StopStep { .. } => {
-                book.milestones.stop_begun.get_or_insert(when.mono.as_nanos());
+                book.milestones
+                    .stop_begun
+                    .get_or_insert(when.mono.as_nanos());
             }
             Fact::RestartPlanned { .. }
             | Fact::Killing { .. }
@@ -121,7 +140,10 @@ impl Book {
         match to {
             Shown::StartPending => {
                 if from != Shown::StartPending {
-                    self.milestones = Milestones { asked: now, ..Milestones::default() };
+                    self.milestones = Milestones {
+                        asked: now,
+                        ..Milestones::default()
+                    };
                     self.ready = false;
                 }
                 if !waits {
@@ -153,7 +175,9 @@ impl Book {
     fn ended(&mut self, run: Option<RunId>, end: End, when: When) {
         self.end = Some(end);
         self.ready = false;
-        let lasted = self.spawned_at.map_or(0, |at| when.mono.since(at).as_millis());
+        let lasted = self
+            .spawned_at
+            .map_or(0, |at| when.mono.since(at).as_millis());
         self.last_run = Some(LastRun {
             run: run.map_or(0, |run| run.0),
             ended: when.wall.0,
@@ -180,43 +204,94 @@ pub(crate) fn state(shown: Shown) -> State {
 /// A fact as an event for people; `None` for those that only hooks care about.
 pub(crate) fn event_of(fact: Fact, pid: Option<u32>) -> Option<(EventKind, String)> {
     let told = match fact {
-        Fact::State { from, to, because: Because::WaitsFor(names) } => {
+        Fact::State {
+            from,
+            to,
+            because: Because::WaitsFor(names),
+        } => {
             if from == to {
                 let because = Because::WaitsFor(names.clone()).to_string();
                 let on = names.iter().map(ToString::to_string).collect();
                 return Some((EventKind::Waiting { on }, because));
             }
-            (EventKind::State { from: state(from), to: state(to) }, Because::WaitsFor(names).to_string())
+            (
+                EventKind::State {
+                    from: state(from),
+                    to: state(to),
+                },
+                Because::WaitsFor(names).to_string(),
+            )
         }
-        Fact::State { from, to, because } => {
-            (EventKind::State { from: state(from), to: state(to) }, because.to_string())
-        }
-        Fact::Spawned => (EventKind::Spawned { pid: pid.unwrap_or(0) }, "the program runs".to_owned()),
+        Fact::State { from, to, because } => (
+            EventKind::State {
+                from: state(from),
+                to: state(to),
+            },
+            because.to_string(),
+        ),
+        Fact::Spawned => (
+            EventKind::Spawned {
+                pid: pid.unwrap_or(0),
+            },
+            "the program runs".to_owned(),
+        ),
         Fact::Ready => (EventKind::Ready, "ready".to_owned()),
         Fact::Says(says) => (EventKind::Says, says),
         Fact::Exited(end) => (exited(end), format!("the main process ended with {end}")),
-        Fact::RestartPlanned { delay, count, because } => {
+        Fact::RestartPlanned {
+            delay,
+            count,
+            because,
+        } => {
             let in_ms = u64::try_from(delay.as_millis()).unwrap_or(u64::MAX);
-            (EventKind::RestartPlanned { in_ms, count }, format!("next run in {}; {because}", seconds(delay)))
+            (
+                EventKind::RestartPlanned { in_ms, count },
+                format!("next run in {}; {because}", seconds(delay)),
+            )
         }
         Fact::StopStep { step, grace } => {
             let grace_ms = grace.map(|grace| u64::try_from(grace.as_millis()).unwrap_or(u64::MAX));
-            (EventKind::StopStep { step: step.clone(), grace_ms }, step)
+            let because = String::new();
+            (EventKind::StopStep { step, grace_ms }, because)
         }
-        Fact::Killing { because } => (EventKind::Killed { processes: 0 }, format!("killed by force; {because}")),
-        Fact::Health { failures, unhealthy } => {
-            let words = if failures == 0 { "healthy again".to_owned() } else { format!("health probe failed, {failures} in a row") };
-            (EventKind::Health { failures, unhealthy }, words)
+        Fact::Killing { because } => (
+            EventKind::Killed { processes: 0 },
+            format!("killed by force; {because}"),
+        ),
+        Fact::Health {
+            failures,
+            unhealthy,
+        } => {
+            let words = if failures == 0 {
+                "healthy again".to_owned()
+            } else {
+                format!("health probe failed, {failures} in a row")
+            };
+            (
+                EventKind::Health {
+                    failures,
+                    unhealthy,
+                },
+                words,
+            )
         }
         Fact::Watchdog => (EventKind::Watchdog, "no sign of life in time".to_owned()),
         Fact::Reloaded => (EventKind::Remark, "reloaded".to_owned()),
-        Fact::ReloadFailed(because) => (EventKind::CommandFailed { what: "reload".to_owned() }, because.to_string()),
+        Fact::ReloadFailed(because) => (
+            EventKind::CommandFailed {
+                what: "reload".to_owned(),
+            },
+            because.to_string(),
+        ),
         Fact::Refused { why, .. } => (EventKind::Remark, format!("not done: {why}")),
         Fact::Failed(because) => (EventKind::Failed, because.to_string()),
         Fact::Skipped(because) => (EventKind::Skipped, because.to_string()),
-        Fact::CommandFailed { task, because } => {
-            (EventKind::CommandFailed { what: task_words(task).to_owned() }, because.to_string())
-        }
+        Fact::CommandFailed { task, because } => (
+            EventKind::CommandFailed {
+                what: task_words(task).to_owned(),
+            },
+            because.to_string(),
+        ),
         Fact::Moment(_) => return None,
     };
     Some(told)
@@ -224,9 +299,18 @@ pub(crate) fn event_of(fact: Fact, pid: Option<u32>) -> Option<(EventKind, Strin
 
 fn exited(end: End) -> EventKind {
     match end {
-        End::Code(code) => EventKind::Exited { code: Some(code.0), signal: None },
-        End::Signal { signal, .. } => EventKind::Exited { code: None, signal: Some(signal.to_string()) },
-        End::Unknown => EventKind::Exited { code: None, signal: None },
+        End::Code(code) => EventKind::Exited {
+            code: Some(code.0),
+            signal: None,
+        },
+        End::Signal { signal, .. } => EventKind::Exited {
+            code: None,
+            signal: Some(signal.to_string()),
+        },
+        End::Unknown => EventKind::Exited {
+            code: None,
+            signal: None,
+        },
     }
 }
 

@@ -16,7 +16,10 @@ use crate::runs::Run;
 
 /// Standard output's way, and standard error's.
 pub(crate) fn streams(instance: InstanceId) -> [StreamId; 2] {
-    [StreamId(u64::from(instance.0) * 2), StreamId(u64::from(instance.0) * 2 + 1)]
+    [
+        StreamId(u64::from(instance.0) * 2),
+        StreamId(u64::from(instance.0) * 2 + 1),
+    ]
 }
 
 /// The instance a stream belongs to.
@@ -28,10 +31,22 @@ impl<P: Platform> Engine<P> {
     pub(crate) fn carry(&mut self, action: Action) {
         match action {
             Action::Run { instance, run, act } => self.act(instance, run, act),
-            Action::Tell { instance, run, fact } => self.told(instance, run, fact),
+            Action::Tell {
+                instance,
+                run,
+                fact,
+            } => self.told(instance, run, fact),
             Action::Shutdown { code, instance } => {
-                let name = self.world.standing(instance).map(|standing| standing.name.to_string()).unwrap_or_default();
-                self.shut_down(How::Plan, code, &format!("`{name}` asks for it by its definition"));
+                let name = self
+                    .world
+                    .standing(instance)
+                    .map(|standing| standing.name.to_string())
+                    .unwrap_or_default();
+                self.shut_down(
+                    How::Plan,
+                    code,
+                    &format!("`{name}` asks for it by its definition"),
+                );
             }
             Action::Finished => self.finished(),
         }
@@ -50,7 +65,14 @@ impl<P: Platform> Engine<P> {
             Do::Signal(signal, target) => self.signal(run, signal, target),
             Do::Request(_) => {
                 let because = "this system has no such way to ask a program to end".to_owned();
-                self.tell(instance, Some(run), EventKind::CommandFailed { what: "stop".to_owned() }, because);
+                self.tell(
+                    instance,
+                    Some(run),
+                    EventKind::CommandFailed {
+                        what: "stop".to_owned(),
+                    },
+                    because,
+                );
             }
             Do::Kill(target) => self.kill(run, target),
             Do::Freeze => {
@@ -74,12 +96,16 @@ impl<P: Platform> Engine<P> {
         run: RunId,
         act: impl FnOnce(&mut P, TreeId) -> std::io::Result<()>,
     ) -> Result<(), Rc<str>> {
-        let Some(tree) = self.runs.get(run).and_then(|held| held.tree) else { return Ok(()) };
+        let Some(tree) = self.runs.get(run).and_then(|held| held.tree) else {
+            return Ok(());
+        };
         act(&mut self.platform, tree).map_err(|why| why.to_string().into())
     }
 
     fn signal(&mut self, run: RunId, signal: aplomb_core::Signal, target: Target) {
-        let Some(held) = self.runs.get(run) else { return };
+        let Some(held) = self.runs.get(run) else {
+            return;
+        };
         // Whom a signal does not reach any more is on the way to being told as ended.
         let _gone = match (target, held.main, held.tree) {
             (Target::Main, Some(main), _) => self.platform.signal(main.process, signal),
@@ -89,15 +115,25 @@ impl<P: Platform> Engine<P> {
     }
 
     fn kill(&mut self, run: RunId, target: Target) {
-        let Some(held) = self.runs.get(run) else { return };
+        let Some(held) = self.runs.get(run) else {
+            return;
+        };
         let failed = match (target, held.main, held.tree) {
-            (Target::Main, Some(main), _) => self.platform.signal(main.process, aplomb_core::Signal::KILL).err(),
+            (Target::Main, Some(main), _) => self
+                .platform
+                .signal(main.process, aplomb_core::Signal::KILL)
+                .err(),
             (Target::Tree, _, Some(tree)) => self.platform.kill_tree(tree).err(),
             (Target::Main, None, _) | (Target::Tree, _, None) => None,
         };
         if let Some(why) = failed {
             let instance = held_instance(self.runs.get(run));
-            self.tell(instance, Some(run), EventKind::Remark, format!("the kill could not be carried out: {why}"));
+            self.tell(
+                instance,
+                Some(run),
+                EventKind::Remark,
+                format!("the kill could not be carried out: {why}"),
+            );
         }
     }
 
@@ -105,7 +141,9 @@ impl<P: Platform> Engine<P> {
         for probe in self.probes.of_run(run) {
             self.drop_probe(probe);
         }
-        let Some(held) = self.runs.over(run) else { return };
+        let Some(held) = self.runs.over(run) else {
+            return;
+        };
         if let Some(tree) = held.tree {
             self.platform.uproot(tree);
         }
@@ -121,7 +159,11 @@ impl<P: Platform> Engine<P> {
         self.books.keep(instance, run, &fact, when);
         self.news |= matches!(
             fact,
-            Fact::State { .. } | Fact::Reloaded | Fact::ReloadFailed(_) | Fact::Refused { .. } | Fact::Failed(_)
+            Fact::State { .. }
+                | Fact::Reloaded
+                | Fact::ReloadFailed(_)
+                | Fact::Refused { .. }
+                | Fact::Failed(_)
         );
         match &fact {
             Fact::Reloaded => self.reload_over(instance, Ok(())),
@@ -150,35 +192,61 @@ impl<P: Platform> Engine<P> {
 
     /// Before the kill: who will be killed, for the event log.
     fn name_those_killed(&mut self, instance: InstanceId, run: Option<RunId>) {
-        let Some(tree) = run.and_then(|run| self.runs.get(run)).and_then(|held| held.tree) else { return };
+        let Some(tree) = run
+            .and_then(|run| self.runs.get(run))
+            .and_then(|held| held.tree)
+        else {
+            return;
+        };
         let members = self.platform.members(tree);
         if members.is_empty() {
             return;
         }
-        let names: Vec<_> = members.iter().map(|member| format!("{} ({})", member.name, member.pid)).collect();
+        let names: Vec<_> = members
+            .iter()
+            .map(|member| format!("{} ({})", member.name, member.pid))
+            .collect();
         let because = format!("left when the stop plan was done: {}", names.join(", "));
         self.tell(instance, run, EventKind::Leftovers { names }, because);
     }
 
     /// Executes a command of a run, and answers the core.
     fn spawn(&mut self, instance: InstanceId, run: RunId, task: Task) {
-        let Some(standing) = self.world.standing(instance) else { return };
+        let Some(standing) = self.world.standing(instance) else {
+            return;
+        };
         let spec = standing.spec.clone();
         let answer = match self.try_spawn(instance, run, &spec, task) {
             Ok(()) => RunEvent::Spawned(task),
             Err(why) => RunEvent::SpawnFailed(task, why.into()),
         };
         // At once, not in its turn: nothing else may happen to the run before the answer.
-        self.queue.push_front(aplomb_core::Event::Run { instance, run, what: answer });
+        self.queue.push_front(aplomb_core::Event::Run {
+            instance,
+            run,
+            what: answer,
+        });
     }
 
-    fn try_spawn(&mut self, instance: InstanceId, run: RunId, spec: &Rc<Spec>, task: Task) -> Result<(), String> {
+    fn try_spawn(
+        &mut self,
+        instance: InstanceId,
+        run: RunId,
+        spec: &Rc<Spec>,
+        task: Task,
+    ) -> Result<(), String> {
         let command = command_of(spec, task).ok_or("the definition has no such command")?;
         let tree = self.tree_of(instance, run, spec)?;
         let notify = self.notify_address(spec)?;
         let (sockets, socket_names) = self.sockets_for(instance, spec, task)?;
-        let end = matches!(task, Task::StopPost(_)).then(|| self.books.get(instance).and_then(|book| book.end)).flatten();
-        let extra = if let Task::Hook(at) = task { self.hook_facts(instance, Some(run), hook_moment(spec, at)) } else { Vec::new() };
+        let end = matches!(task, Task::StopPost(_))
+            .then(|| self.books.get(instance).and_then(|book| book.end))
+            .flatten();
+        let extra = if let Task::Hook(at) = task {
+            self.hook_facts(instance, Some(run), hook_moment(spec, at))
+        } else {
+            Vec::new()
+        };
         let main = matches!(task, Task::Main(_));
         let facts = Facts {
             spec,
@@ -194,7 +262,9 @@ impl<P: Platform> Engine<P> {
         let words = launch::words(command, &env);
         let (stdout, stderr) = self.outputs(instance, spec)?;
         if task == Task::Main(0) && matches!(spec.log.to, LogTo::Truncate(_)) {
-            self.outlet.tell(ToPump::RunBegins { stream: streams(instance)[0] });
+            self.outlet.tell(ToPump::RunBegins {
+                stream: streams(instance)[0],
+            });
         }
         let ready_fd = match spec.ready {
             aplomb_core::spec::Ready::Fd(fd) if main => Some(fd),
@@ -213,13 +283,21 @@ impl<P: Platform> Engine<P> {
             sockets: &sockets,
             ready_fd,
         };
-        let started = self.platform.spawn(&launch).map_err(|why| with_cause(&why))?;
+        let started = self
+            .platform
+            .spawn(&launch)
+            .map_err(|why| with_cause(&why))?;
         self.runs.began(run, task, started);
         Ok(())
     }
 
     /// The run's tree, planted on first need.
-    pub(crate) fn tree_of(&mut self, instance: InstanceId, run: RunId, spec: &Spec) -> Result<TreeId, String> {
+    pub(crate) fn tree_of(
+        &mut self,
+        instance: InstanceId,
+        run: RunId,
+        spec: &Spec,
+    ) -> Result<TreeId, String> {
         if let Some(tree) = self.runs.of(run, instance).tree {
             return Ok(tree);
         }
@@ -235,7 +313,10 @@ impl<P: Platform> Engine<P> {
         if !launch::wants_notify(spec) {
             return Ok(None);
         }
-        let address = self.platform.notify_address().map_err(|why| format!("cannot open the notify socket: {why}"))?;
+        let address = self
+            .platform
+            .notify_address()
+            .map_err(|why| format!("cannot open the notify socket: {why}"))?;
         Ok(Some(address))
     }
 
@@ -264,28 +345,54 @@ impl<P: Platform> Engine<P> {
             }
             self.sockets.insert(instance, opened);
         }
-        let names = spec.listen.iter().map(|listen| listen.name.clone().unwrap_or_else(|| spec.name.clone()));
-        Ok((self.sockets.get(&instance).cloned().unwrap_or_default(), names.collect()))
+        let names = spec
+            .listen
+            .iter()
+            .map(|listen| listen.name.clone().unwrap_or_else(|| spec.name.clone()));
+        Ok((
+            self.sockets.get(&instance).cloned().unwrap_or_default(),
+            names.collect(),
+        ))
     }
 
     /// Where the outputs of a service's programs go; the pipes are made at the first start and outlive its runs.
-    pub(crate) fn outputs(&mut self, instance: InstanceId, spec: &Spec) -> Result<(Output, Output), String> {
-        if spec.log.to == LogTo::Inherit && spec.log.stderr == aplomb_core::spec::StderrTo::Same && is_untouched(spec) {
+    pub(crate) fn outputs(
+        &mut self,
+        instance: InstanceId,
+        spec: &Spec,
+    ) -> Result<(Output, Output), String> {
+        if spec.log.to == LogTo::Inherit
+            && spec.log.stderr == aplomb_core::spec::StderrTo::Same
+            && is_untouched(spec)
+        {
             return Ok((Output::Inherit, Output::Inherit));
         }
-        if spec.log.to == LogTo::Nothing && spec.log.stderr == aplomb_core::spec::StderrTo::Same && !self.is_watched(spec) {
+        if spec.log.to == LogTo::Nothing
+            && spec.log.stderr == aplomb_core::spec::StderrTo::Same
+            && !self.is_watched(spec)
+        {
             return Ok((Output::Null, Output::Null));
         }
         let [out, err] = streams(instance);
         if self.streams.contains(&out) {
             let own_err = self.streams.contains(&err);
-            return Ok((Output::Pump(out), if own_err { Output::Pump(err) } else { Output::SameAsStdout }));
+            return Ok((
+                Output::Pump(out),
+                if own_err {
+                    Output::Pump(err)
+                } else {
+                    Output::SameAsStdout
+                },
+            ));
         }
-        let Outputs { stdout, stderr } = Settings::from_spec(&spec.log, &spec.name, &self.options.log_directory);
+        let Outputs { stdout, stderr } =
+            Settings::from_spec(&spec.log, &spec.name, &self.options.log_directory);
         let no_pipe = |why: std::io::Error| format!("cannot make a pipe for its output: {why}");
         self.outlet.open(out, stdout).map_err(no_pipe)?;
         self.streams.insert(out);
-        let Some(stderr) = stderr else { return Ok((Output::Pump(out), Output::SameAsStdout)) };
+        let Some(stderr) = stderr else {
+            return Ok((Output::Pump(out), Output::SameAsStdout));
+        };
         self.outlet.open(err, stderr).map_err(no_pipe)?;
         self.streams.insert(err);
         Ok((Output::Pump(out), Output::Pump(err)))
@@ -298,7 +405,8 @@ impl<P: Platform> Engine<P> {
 
     /// Files of an instance's log, for status and `logs`.
     pub(crate) fn log_files(&self, spec: &Spec) -> Vec<String> {
-        let Outputs { stdout, stderr } = Settings::from_spec(&spec.log, &spec.name, &self.options.log_directory);
+        let Outputs { stdout, stderr } =
+            Settings::from_spec(&spec.log, &spec.name, &self.options.log_directory);
         let all = std::iter::once(stdout).chain(stderr);
         all.filter_map(|settings| match &settings.sink {
             Sink::File(path) => Some(path.display().to_string()),
@@ -309,14 +417,22 @@ impl<P: Platform> Engine<P> {
 
     /// Looks for the main process of a program that forked; again a little later where it is not there yet.
     pub(crate) fn find_main(&mut self, run: RunId) {
-        let Some(held) = self.runs.get_mut(run) else { return };
-        let (instance, Some(tree)) = (held.instance, held.tree) else { return };
+        let Some(held) = self.runs.get_mut(run) else {
+            return;
+        };
+        let (instance, Some(tree)) = (held.instance, held.tree) else {
+            return;
+        };
         held.searches += 1;
-        let Some(standing) = self.world.standing(instance) else { return };
+        let Some(standing) = self.world.standing(instance) else {
+            return;
+        };
         if standing.run != Some(run) || standing.shown != Shown::StartPending {
             return;
         }
-        let aplomb_core::spec::Kind::Forking { pid_file } = &standing.spec.kind else { return };
+        let aplomb_core::spec::Kind::Forking { pid_file } = &standing.spec.kind else {
+            return;
+        };
         let candidate = match pid_file {
             Some(path) => read_pid(path),
             None => oldest(&self.platform.members(tree)),
@@ -328,7 +444,8 @@ impl<P: Platform> Engine<P> {
                     self.run_event(instance, run, RunEvent::MainFound);
                 }
                 Err(why) if pid_file.is_some() => {
-                    let because = format!("the process {pid} of its PID file is not one of its own: {why}");
+                    let because =
+                        format!("the process {pid} of its PID file is not one of its own: {why}");
                     self.run_event(instance, run, RunEvent::MainNotFound(because.into()));
                 }
                 Err(_) => self.search_again(run),
@@ -371,19 +488,33 @@ fn is_untouched(spec: &Spec) -> bool {
 }
 
 fn read_pid(path: &str) -> Option<u32> {
-    let path = if path.starts_with('/') { path.to_owned() } else { format!("/run/{path}") };
-    std::fs::read_to_string(path).ok()?.trim().parse().ok().filter(|pid| *pid > 1)
+    let path = if path.starts_with('/') {
+        path.to_owned()
+    } else {
+        format!("/run/{path}")
+    };
+    std::fs::read_to_string(path)
+        .ok()?
+        .trim()
+        .parse()
+        .ok()
+        .filter(|pid| *pid > 1)
 }
 
 /// The one that all others of the tree come from; of several, the first.
 fn oldest(members: &[aplomb_platform::Member]) -> Option<u32> {
     let inside = |pid| members.iter().any(|member| member.pid == pid);
     let living = members.iter().filter(|member| member.state != 'Z');
-    living.filter(|member| !inside(member.parent)).map(|member| member.pid).min()
+    living
+        .filter(|member| !inside(member.parent))
+        .map(|member| member.pid)
+        .min()
 }
 
 fn hook_moment(spec: &Spec, at: u16) -> Moment {
-    spec.hooks.get(usize::from(at)).map_or(Moment::StartPre, |hook| hook.on)
+    spec.hooks
+        .get(usize::from(at))
+        .map_or(Moment::StartPre, |hook| hook.on)
 }
 
 /// The words of a task in its spec.

@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 use std::io;
 
 use aplomb_platform::{ChannelId, Platform};
-use aplomb_protocol::{Answer, DecodeError, Event, Fault, FaultKind, Lines, Message, Request, encode};
+use aplomb_protocol::{
+    Answer, DecodeError, Event, Fault, FaultKind, Lines, Message, Request, encode,
+};
 
 /// What a client may leave unread before events are dropped for it (told by the gap in their numbers).
 const EVENT_BACKLOG: usize = 1 << 20;
@@ -61,7 +63,10 @@ impl Desk {
 
     /// Reads all that is there.
     pub(crate) fn hear(&mut self, platform: &mut impl Platform, channel: ChannelId) -> Heard {
-        let mut heard = Heard { requests: Vec::new(), gone: None };
+        let mut heard = Heard {
+            requests: Vec::new(),
+            gone: None,
+        };
         let mut buffer = [0; 16 << 10];
         while let Some(client) = self.clients.get_mut(&channel) {
             match platform.read(channel, &mut buffer) {
@@ -71,7 +76,11 @@ impl Desk {
                 Err(why) if why.kind() == io::ErrorKind::Interrupted => continue,
                 Err(_) => break,
             }
-            while let Some(request) = self.clients.get_mut(&channel).and_then(|client| client.lines.take::<Request>()) {
+            while let Some(request) = self
+                .clients
+                .get_mut(&channel)
+                .and_then(|client| client.lines.take::<Request>())
+            {
                 match request {
                     Ok(request) => heard.requests.push(request),
                     Err(why) => {
@@ -88,10 +97,16 @@ impl Desk {
     }
 
     /// Forgets a client and closes its connection.
-    pub(crate) fn farewell(&mut self, platform: &mut impl Platform, channel: ChannelId) -> Option<Gone> {
+    pub(crate) fn farewell(
+        &mut self,
+        platform: &mut impl Platform,
+        channel: ChannelId,
+    ) -> Option<Gone> {
         let client = self.clients.remove(&channel)?;
         platform.close(channel);
-        Some(Gone { was_lifeline: client.lifeline })
+        Some(Gone {
+            was_lifeline: client.lifeline,
+        })
     }
 
     pub(crate) fn subscribe(&mut self, channel: ChannelId, names: Vec<String>) {
@@ -106,30 +121,54 @@ impl Desk {
         }
     }
 
-    pub(crate) fn answer(&mut self, platform: &mut impl Platform, channel: ChannelId, id: u64, answer: Answer) {
+    pub(crate) fn answer(
+        &mut self,
+        platform: &mut impl Platform,
+        channel: ChannelId,
+        id: u64,
+        answer: Answer,
+    ) {
         self.send(platform, channel, &Message::Answer { id, answer });
     }
 
-    pub(crate) fn fault(&mut self, platform: &mut impl Platform, channel: ChannelId, id: u64, fault: Fault) {
+    pub(crate) fn fault(
+        &mut self,
+        platform: &mut impl Platform,
+        channel: ChannelId,
+        id: u64,
+        fault: Fault,
+    ) {
         self.send(platform, channel, &Message::Fault { id, fault });
     }
 
     /// One event to one client, for a replay.
-    pub(crate) fn event(&mut self, platform: &mut impl Platform, channel: ChannelId, event: &Event) {
+    pub(crate) fn event(
+        &mut self,
+        platform: &mut impl Platform,
+        channel: ChannelId,
+        event: &Event,
+    ) {
         self.send(platform, channel, &Message::Event(event.clone()));
     }
 
     /// One event to all who want it.
     pub(crate) fn publish(&mut self, platform: &mut impl Platform, event: &Event) {
-        if self.clients.values().all(|client| client.subscribed.is_none()) {
+        if self
+            .clients
+            .values()
+            .all(|client| client.subscribed.is_none())
+        {
             return;
         }
         let mut line = Vec::new();
         encode(&Message::Event(event.clone()), &mut line);
         let mut written = Vec::new();
         for (channel, client) in &mut self.clients {
-            let Some(names) = &client.subscribed else { continue };
-            let wanted = names.is_empty() || event.service.is_empty() || names.contains(&event.service);
+            let Some(names) = &client.subscribed else {
+                continue;
+            };
+            let wanted =
+                names.is_empty() || event.service.is_empty() || names.contains(&event.service);
             if wanted && client.out.len() - client.sent <= EVENT_BACKLOG {
                 client.out.extend_from_slice(&line);
                 written.push(*channel);
@@ -141,14 +180,18 @@ impl Desk {
     }
 
     fn send(&mut self, platform: &mut impl Platform, channel: ChannelId, message: &Message) {
-        let Some(client) = self.clients.get_mut(&channel) else { return };
+        let Some(client) = self.clients.get_mut(&channel) else {
+            return;
+        };
         encode(message, &mut client.out);
         self.flush(platform, channel);
     }
 
     /// Writes what fits. Who leaves too much unread is given up.
     pub(crate) fn flush(&mut self, platform: &mut impl Platform, channel: ChannelId) {
-        let Some(client) = self.clients.get_mut(&channel) else { return };
+        let Some(client) = self.clients.get_mut(&channel) else {
+            return;
+        };
         while client.sent < client.out.len() {
             match platform.write(channel, &client.out[client.sent..]) {
                 Ok(0) => break,

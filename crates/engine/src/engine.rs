@@ -6,7 +6,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use aplomb_core::{
-    Action, Because, Duration, End, Event, How, InstanceId, Instant, RunEvent, RunId, Shown, Signal, Spec, Task, Wish, World,
+    Action, Because, Duration, End, Event, How, InstanceId, Instant, RunEvent, RunId, Shown,
+    Signal, Spec, Task, Wish, World,
 };
 use aplomb_platform::{ChannelId, Happened, HostSignal, Platform, SocketId, StreamId};
 use aplomb_protocol::{EventKind, Fault, LoadFile};
@@ -103,9 +104,14 @@ pub struct Engine<P: Platform> {
 pub(crate) enum Phase {
     Serving,
     /// Stopping everything; ends with this code.
-    ShuttingDown { code: u32 },
+    ShuttingDown {
+        code: u32,
+    },
     /// All is down; last words are being said until then.
-    Leaving { code: u32, until: Instant },
+    Leaving {
+        code: u32,
+        until: Instant,
+    },
 }
 
 /// Events handled before the world outside is looked at again, so that a thousand starts do not make anybody deaf.
@@ -118,20 +124,34 @@ impl<P: Platform> Engine<P> {
     ///
     /// # Errors
     /// The state directory or the endpoint is taken or cannot be made; the pump cannot start.
-    pub fn new(mut platform: P, machine: Machine, options: Options) -> Result<Engine<P>, EngineError> {
+    pub fn new(
+        mut platform: P,
+        machine: Machine,
+        options: Options,
+    ) -> Result<Engine<P>, EngineError> {
         let (lock, first_run) = match &options.state_directory {
             Some(path) => claim(path)?,
             None => (None, RunId(1)),
         };
         if let Some(address) = &options.socket {
-            platform.listen_control(address).map_err(|source| match source.kind() {
-                io::ErrorKind::AddrInUse => EngineError::EndpointInUse { address: address.clone() },
-                _ => EngineError::Endpoint { address: address.clone(), source },
-            })?;
+            platform
+                .listen_control(address)
+                .map_err(|source| match source.kind() {
+                    io::ErrorKind::AddrInUse => EngineError::EndpointInUse {
+                        address: address.clone(),
+                    },
+                    _ => EngineError::Endpoint {
+                        address: address.clone(),
+                        source,
+                    },
+                })?;
         }
         let outlet = Outlet::start(&mut platform).map_err(|source| EngineError::Pump { source })?;
         let now = platform.now();
-        let started = When { mono: now, wall: platform.wall() };
+        let started = When {
+            mono: now,
+            wall: platform.wall(),
+        };
         let mut world = World::new(started.wall.0 ^ u64::from(std::process::id()), first_run);
         if options.sequential {
             world.one_at_a_time();
@@ -160,7 +180,10 @@ impl<P: Platform> Engine<P> {
             failed: None,
             _lock: lock,
         };
-        let kind = EventKind::EngineStarted { pid: std::process::id(), version: engine.options.version.clone() };
+        let kind = EventKind::EngineStarted {
+            pid: std::process::id(),
+            version: engine.options.version.clone(),
+        };
         engine.tell_engine(kind, "the engine has begun".to_owned());
         Ok(engine)
     }
@@ -176,7 +199,10 @@ impl<P: Platform> Engine<P> {
     /// # Errors
     /// Every fault of every file; nothing was taken in then.
     pub fn load_and_start(&mut self, paths: &[String]) -> Result<(), Fault> {
-        let files: Vec<_> = paths.iter().map(|path| LoadFile { path: path.clone() }).collect();
+        let files: Vec<_> = paths
+            .iter()
+            .map(|path| LoadFile { path: path.clone() })
+            .collect();
         let taken = self.load(&files, false)?;
         self.start_automatic(&taken.all);
         Ok(())
@@ -194,7 +220,9 @@ impl<P: Platform> Engine<P> {
                 return Ok(ending);
             }
             let until = self.wakes_at();
-            self.platform.wait(until, &mut happened).map_err(|source| EngineError::Wait { source })?;
+            self.platform
+                .wait(until, &mut happened)
+                .map_err(|source| EngineError::Wait { source })?;
             self.turn(&mut happened);
         }
     }
@@ -213,7 +241,9 @@ impl<P: Platform> Engine<P> {
             self.ask_core(Event::Time);
         }
         for _ in 0..TURN {
-            let Some(event) = self.queue.pop_front() else { break };
+            let Some(event) = self.queue.pop_front() else {
+                break;
+            };
             self.ask_core(event);
         }
         if std::mem::take(&mut self.desk.lost_lifeline) {
@@ -234,7 +264,10 @@ impl<P: Platform> Engine<P> {
             Phase::Leaving { until, .. } => Some(until),
             Phase::Serving | Phase::ShuttingDown { .. } => None,
         };
-        [self.world.wakes_at(), self.timers.first(), leaving].into_iter().flatten().min()
+        [self.world.wakes_at(), self.timers.first(), leaving]
+            .into_iter()
+            .flatten()
+            .min()
     }
 
     fn ask_core(&mut self, event: Event) {
@@ -248,7 +281,11 @@ impl<P: Platform> Engine<P> {
 
     /// Tells the core about a run, in its turn.
     pub(crate) fn run_event(&mut self, instance: InstanceId, run: RunId, what: RunEvent) {
-        self.queue.push_back(Event::Run { instance, run, what });
+        self.queue.push_back(Event::Run {
+            instance,
+            run,
+            what,
+        });
     }
 
     fn happened(&mut self, one: Happened) {
@@ -275,7 +312,9 @@ impl<P: Platform> Engine<P> {
             Happened::Accepted { channel, .. } => self.desk.welcome(&mut self.platform, channel),
             Happened::Readable { channel } if self.desk.knows(channel) => self.hear_client(channel),
             Happened::Readable { channel } => self.probe_readable(channel),
-            Happened::Writable { channel } if self.desk.knows(channel) => self.desk.flush(&mut self.platform, channel),
+            Happened::Writable { channel } if self.desk.knows(channel) => {
+                self.desk.flush(&mut self.platform, channel)
+            }
             Happened::Writable { channel } => self.probe_writable(channel),
             Happened::Connected { channel, failure } => self.probe_connected(channel, failure),
             Happened::Woken => {}
@@ -285,7 +324,9 @@ impl<P: Platform> Engine<P> {
     fn process_ended(&mut self, owner: Owner, end: End) {
         match owner {
             Owner::Task(run, task) => {
-                let Some(held) = self.runs.get(run) else { return };
+                let Some(held) = self.runs.get(run) else {
+                    return;
+                };
                 let instance = held.instance;
                 self.run_event(instance, run, RunEvent::Ended(task, end));
             }
@@ -317,7 +358,9 @@ impl<P: Platform> Engine<P> {
 
     fn host_signal(&mut self, asked: HostSignal) {
         let signal = asked.signal;
-        let by = asked.pid.map_or_else(String::new, |pid| format!(" from process {pid}"));
+        let by = asked
+            .pid
+            .map_or_else(String::new, |pid| format!(" from process {pid}"));
         if [Signal::TERM, Signal::INT, Signal::QUIT].contains(&signal) {
             let how = match self.ending {
                 Phase::Serving => How::Plan,
@@ -328,12 +371,19 @@ impl<P: Platform> Engine<P> {
         if self.options.forward_signals {
             self.forward(signal);
         } else {
-            self.tell_engine(EventKind::Remark, format!("{signal}{by} means nothing to the engine"));
+            self.tell_engine(
+                EventKind::Remark,
+                format!("{signal}{by} means nothing to the engine"),
+            );
         }
     }
 
     fn forward(&mut self, signal: Signal) {
-        let running: Vec<_> = self.world.instances().filter_map(|id| self.world.standing(id)?.run).collect();
+        let running: Vec<_> = self
+            .world
+            .instances()
+            .filter_map(|id| self.world.standing(id)?.run)
+            .collect();
         for run in running {
             if let Some(main) = self.runs.get(run).and_then(|run| run.main) {
                 // A process that is gone by now needs no signal.
@@ -350,7 +400,9 @@ impl<P: Platform> Engine<P> {
                 self.tell_engine(EventKind::EngineStopping, why.to_owned());
             }
             Phase::ShuttingDown { .. } if how == How::Plan => return,
-            Phase::ShuttingDown { .. } => self.tell_engine(EventKind::EngineStopping, format!("hurried: {why}")),
+            Phase::ShuttingDown { .. } => {
+                self.tell_engine(EventKind::EngineStopping, format!("hurried: {why}"))
+            }
             Phase::Leaving { .. } => return,
         }
         self.queue.push_back(Event::Shutdown { how });
@@ -362,19 +414,30 @@ impl<P: Platform> Engine<P> {
             Phase::ShuttingDown { code } => code,
             Phase::Serving | Phase::Leaving { .. } => 0,
         };
-        self.ending = Phase::Leaving { code, until: self.now + LAST_WORDS };
+        self.ending = Phase::Leaving {
+            code,
+            until: self.now + LAST_WORDS,
+        };
     }
 
     fn is_over(&mut self) -> Option<Ending> {
-        let Phase::Leaving { code, until } = self.ending else { return None };
-        let quiet = self.queue.is_empty() && self.hooks.is_empty() && self.waiting.is_empty() && self.desk.is_quiet();
+        let Phase::Leaving { code, until } = self.ending else {
+            return None;
+        };
+        let quiet = self.queue.is_empty()
+            && self.hooks.is_empty()
+            && self.waiting.is_empty()
+            && self.desk.is_quiet();
         if !quiet && self.now < until {
             return None;
         }
         for hook in self.hooks.ids() {
             self.hook_due(hook);
         }
-        Some(Ending { code, failed: self.failed.take() })
+        Some(Ending {
+            code,
+            failed: self.failed.take(),
+        })
     }
 
     /// A one-service stack ends with its service.
@@ -384,7 +447,9 @@ impl<P: Platform> Engine<P> {
         }
         let (mut code, mut failed) = (0, None);
         for id in self.world.instances() {
-            let Some(standing) = self.world.standing(id) else { continue };
+            let Some(standing) = self.world.standing(id) else {
+                continue;
+            };
             let down = matches!(standing.shown, Shown::Stopped | Shown::Failed);
             if !down || !standing.settled || matches!(standing.because, Because::NeverStarted) {
                 return;
@@ -404,19 +469,28 @@ impl<P: Platform> Engine<P> {
     pub(crate) fn start_automatic(&mut self, ids: &[InstanceId]) -> Vec<InstanceId> {
         let automatic = |id: &InstanceId| {
             let standing = self.world.standing(*id);
-            standing.is_some_and(|standing| standing.spec.start_mode == aplomb_core::spec::StartMode::Auto)
+            standing.is_some_and(|standing| {
+                standing.spec.start_mode == aplomb_core::spec::StartMode::Auto
+            })
         };
         let starting: Vec<_> = ids.iter().copied().filter(automatic).collect();
         for instance in &starting {
             let because = Because::Automatic;
-            self.queue.push_back(Event::Wish { instance: *instance, wish: Wish::Start, because });
+            self.queue.push_back(Event::Wish {
+                instance: *instance,
+                wish: Wish::Start,
+                because,
+            });
         }
         self.news = true;
         starting
     }
 
     pub(crate) fn when(&mut self) -> When {
-        When { mono: self.now, wall: self.platform.wall() }
+        When {
+            mono: self.now,
+            wall: self.platform.wall(),
+        }
     }
 
     /// An event about the engine itself.
@@ -427,8 +501,20 @@ impl<P: Platform> Engine<P> {
     }
 
     /// An event about a service.
-    pub(crate) fn tell(&mut self, instance: InstanceId, run: Option<RunId>, kind: EventKind, because: String) {
-        let Some(name) = self.world.standing(instance).map(|standing| standing.name.clone()) else { return };
+    pub(crate) fn tell(
+        &mut self,
+        instance: InstanceId,
+        run: Option<RunId>,
+        kind: EventKind,
+        because: String,
+    ) {
+        let Some(name) = self
+            .world
+            .standing(instance)
+            .map(|standing| standing.name.clone())
+        else {
+            return;
+        };
         let when = self.when();
         let event = self.books.note(&name, run, kind, because, when);
         self.desk.publish(&mut self.platform, &event);
@@ -458,12 +544,19 @@ fn end_code(end: End) -> u32 {
 
 /// Makes and locks the state directory; tells the number of the next run, never used before.
 fn claim(path: &Path) -> Result<(Option<File>, RunId), EngineError> {
-    let fail = |source| EngineError::StateDirectory { path: path.to_owned(), source };
+    let fail = |source| EngineError::StateDirectory {
+        path: path.to_owned(),
+        source,
+    };
     fs::create_dir_all(path).map_err(fail)?;
     let lock = File::create(path.join("lock")).map_err(fail)?;
     match lock.try_lock() {
         Ok(()) => {}
-        Err(fs::TryLockError::WouldBlock) => return Err(EngineError::StateInUse { path: path.to_owned() }),
+        Err(fs::TryLockError::WouldBlock) => {
+            return Err(EngineError::StateInUse {
+                path: path.to_owned(),
+            });
+        }
         Err(fs::TryLockError::Error(source)) => return Err(fail(source)),
     }
     let first = reserve_runs(path).map_err(fail)?;

@@ -18,14 +18,23 @@ impl<P: Platform> Engine<P> {
         if matches!(moment, Moment::StartPre | Moment::StopPre) {
             return;
         }
-        let Some(standing) = self.world.standing(instance) else { return };
+        let Some(standing) = self.world.standing(instance) else {
+            return;
+        };
         if standing.spec.hooks.iter().all(|hook| hook.on != moment) {
             return;
         }
         let spec = standing.spec.clone();
         for hook in spec.hooks.iter().filter(|hook| hook.on == moment) {
             if let Err(why) = self.fire(instance, run, &spec, hook) {
-                self.tell(instance, run, EventKind::CommandFailed { what: format!("{} hook", moment.name()) }, why);
+                self.tell(
+                    instance,
+                    run,
+                    EventKind::CommandFailed {
+                        what: format!("{} hook", moment.name()),
+                    },
+                    why,
+                );
             }
         }
     }
@@ -40,12 +49,24 @@ impl<P: Platform> Engine<P> {
         let extra = self.hook_facts(instance, run, hook.on);
         let main_pid = run.and_then(|run| self.main_pid(run));
         let run = run.unwrap_or(RunId(0));
-        let facts = Facts { spec, run, main_pid, notify: None, watchdog: None, sockets: &[], end: None, extra: &extra };
+        let facts = Facts {
+            spec,
+            run,
+            main_pid,
+            notify: None,
+            watchdog: None,
+            sockets: &[],
+            end: None,
+            extra: &extra,
+        };
         let env = launch::environment(&facts, &self.machine).map_err(|why| why.to_string())?;
         let words = launch::words(&hook.command, &env);
         let (stdout, stderr) = self.outputs(instance, spec)?;
         let name = format!("{}.{}", spec.name, hook.on.name());
-        let tree = self.platform.plant(&name, &spec.process.resources).map_err(|why| why.to_string())?;
+        let tree = self
+            .platform
+            .plant(&name, &spec.process.resources)
+            .map_err(|why| why.to_string())?;
         let launch = Launch {
             tree,
             program: &hook.command.program,
@@ -67,35 +88,65 @@ impl<P: Platform> Engine<P> {
             }
         };
         let until = self.now + hook.timeout;
-        let id = self.hooks.add(Hook { instance, tree, name: hook.on.name(), until });
+        let id = self.hooks.add(Hook {
+            instance,
+            tree,
+            name: hook.on.name(),
+            until,
+        });
         self.runs.own(started.process, Owner::Hook(id));
         self.timers.at(until, Timer::Hook(id));
         Ok(())
     }
 
     pub(crate) fn hook_ended(&mut self, id: HookId, end: End) {
-        let Some(hook) = self.hooks.take(id) else { return };
+        let Some(hook) = self.hooks.take(id) else {
+            return;
+        };
         // Whatever the hook left behind has no one to look after it.
         let _empty = self.platform.kill_tree(hook.tree);
         self.platform.uproot(hook.tree);
         if end != End::Code(ExitCode(0)) {
             let what = format!("{} hook", hook.name);
-            self.tell(hook.instance, None, EventKind::CommandFailed { what }, format!("ended with {end}"));
+            self.tell(
+                hook.instance,
+                None,
+                EventKind::CommandFailed { what },
+                format!("ended with {end}"),
+            );
         }
     }
 
     /// A hook has used up its time.
     pub(crate) fn hook_due(&mut self, id: HookId) {
-        let Some(hook) = self.hooks.take(id) else { return };
+        let Some(hook) = self.hooks.take(id) else {
+            return;
+        };
         let _empty = self.platform.kill_tree(hook.tree);
         self.platform.uproot(hook.tree);
         let took = self.now.since(hook.until);
-        let because = format!("killed with {} after its time, and {} more, was over", Signal::KILL, aplomb_core::seconds(took));
-        self.tell(hook.instance, None, EventKind::CommandFailed { what: format!("{} hook", hook.name) }, because);
+        let because = format!(
+            "killed with {} after its time, and {} more, was over",
+            Signal::KILL,
+            aplomb_core::seconds(took)
+        );
+        self.tell(
+            hook.instance,
+            None,
+            EventKind::CommandFailed {
+                what: format!("{} hook", hook.name),
+            },
+            because,
+        );
     }
 
     /// What a hook is told in its environment.
-    pub(crate) fn hook_facts(&self, instance: InstanceId, run: Option<RunId>, moment: Moment) -> Vec<(String, String)> {
+    pub(crate) fn hook_facts(
+        &self,
+        instance: InstanceId,
+        run: Option<RunId>,
+        moment: Moment,
+    ) -> Vec<(String, String)> {
         let mut facts = vec![("APLOMB_EVENT".to_owned(), moment.name().to_owned())];
         let mut tell = |name: &str, value: String| facts.push((name.to_owned(), value));
         if let Some(standing) = self.world.standing(instance) {

@@ -17,14 +17,25 @@ pub(crate) fn parse_url(url: &str) -> Option<Url> {
         None => (rest, "/"),
     };
     let after_brackets = host.rfind(']').map_or(host, |at| &host[at..]);
-    let address = if after_brackets.contains(':') { host.to_owned() } else { format!("{host}:80") };
-    (!host.is_empty()).then(|| Url { address, host: host.to_owned(), path: path.to_owned() })
+    let address = if after_brackets.contains(':') {
+        host.to_owned()
+    } else {
+        format!("{host}:80")
+    };
+    (!host.is_empty()).then(|| Url {
+        address,
+        host: host.to_owned(),
+        path: path.to_owned(),
+    })
 }
 
 /// The request.
 pub(crate) fn request(url: &Url) -> Vec<u8> {
-    format!("GET {} HTTP/1.1\r\nHost: {}\r\nUser-Agent: aplomb-probe\r\nConnection: close\r\n\r\n", url.path, url.host)
-        .into_bytes()
+    format!(
+        "GET {} HTTP/1.1\r\nHost: {}\r\nUser-Agent: aplomb-probe\r\nConnection: close\r\n\r\n",
+        url.path, url.host
+    )
+    .into_bytes()
 }
 
 /// The status code, once the first line is there.
@@ -50,9 +61,18 @@ mod tests {
     #[test]
     fn addresses_are_taken_apart() {
         let url = |text| parse_url(text).map(|url| (url.address, url.path));
-        assert_eq!(url("http://127.0.0.1:8080/readyz?x=1"), Some(("127.0.0.1:8080".into(), "/readyz?x=1".into())));
-        assert_eq!(url("http://localhost"), Some(("localhost:80".into(), "/".into())));
-        assert_eq!(url("http://[::1]:81/"), Some(("[::1]:81".into(), "/".into())));
+        assert_eq!(
+            url("http://127.0.0.1:8080/readyz?x=1"),
+            Some(("127.0.0.1:8080".into(), "/readyz?x=1".into()))
+        );
+        assert_eq!(
+            url("http://localhost"),
+            Some(("localhost:80".into(), "/".into()))
+        );
+        assert_eq!(
+            url("http://[::1]:81/"),
+            Some(("[::1]:81".into(), "/".into()))
+        );
         assert_eq!(url("http://[::1]/"), Some(("[::1]:80".into(), "/".into())));
         assert_eq!(url("https://x/"), None);
         assert_eq!(url("http:///x"), None);

@@ -12,8 +12,15 @@ use crate::Machine;
 /// The search path where nothing else says one; systemd.exec(5), `$PATH`.
 const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 /// Our own variables, and those that speak to us and not to our children.
-const NOT_HANDED_ON: &[&str] =
-    &["NOTIFY_SOCKET", "LISTEN_FDS", "LISTEN_PID", "LISTEN_FDNAMES", "WATCHDOG_USEC", "WATCHDOG_PID", "INVOCATION_ID"];
+const NOT_HANDED_ON: &[&str] = &[
+    "NOTIFY_SOCKET",
+    "LISTEN_FDS",
+    "LISTEN_PID",
+    "LISTEN_FDNAMES",
+    "WATCHDOG_USEC",
+    "WATCHDOG_PID",
+    "INVOCATION_ID",
+];
 
 /// What is known when a command of a run is about to begin.
 #[derive(Debug)]
@@ -41,7 +48,10 @@ pub(crate) struct EnvFileError {
 }
 
 /// The complete environment of a command.
-pub(crate) fn environment(facts: &Facts<'_>, machine: &Machine) -> Result<Vec<(String, String)>, EnvFileError> {
+pub(crate) fn environment(
+    facts: &Facts<'_>,
+    machine: &Machine,
+) -> Result<Vec<(String, String)>, EnvFileError> {
     let process = &facts.spec.process;
     let mut vars = base(process.env_base, &process.pass_env);
     if let Some(user) = &process.user
@@ -72,7 +82,8 @@ pub(crate) fn environment(facts: &Facts<'_>, machine: &Machine) -> Result<Vec<(S
 }
 
 fn base(base: EnvBase, pass: &[String]) -> Vec<(String, String)> {
-    let ours = env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
+    let ours = env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
     match base {
         EnvBase::Inherit => ours.filter(|(name, _)| is_handed_on(name)).collect(),
         EnvBase::Clean => {
@@ -122,14 +133,25 @@ fn result_variables(end: End) -> [(&'static str, String); 3] {
     let (result, how, status) = match end {
         End::Code(code) if code.0 == 0 => ("success", "exited", "0".to_owned()),
         End::Code(code) => ("exit-code", "exited", code.to_string()),
-        End::Signal { signal, core_dumped } => {
+        End::Signal {
+            signal,
+            core_dumped,
+        } => {
             let name = signal.to_string();
             let name = name.strip_prefix("SIG").unwrap_or(&name).to_owned();
-            if core_dumped { ("core-dump", "dumped", name) } else { ("signal", "killed", name) }
+            if core_dumped {
+                ("core-dump", "dumped", name)
+            } else {
+                ("signal", "killed", name)
+            }
         }
         End::Unknown => ("success", "exited", "0".to_owned()),
     };
-    [("SERVICE_RESULT", result.to_owned()), ("EXIT_CODE", how.to_owned()), ("EXIT_STATUS", status)]
+    [
+        ("SERVICE_RESULT", result.to_owned()),
+        ("EXIT_CODE", how.to_owned()),
+        ("EXIT_STATUS", status),
+    ]
 }
 
 fn own_directories(vars: &mut Vec<(String, String)>, spec: &Spec) {
@@ -138,10 +160,20 @@ fn own_directories(vars: &mut Vec<(String, String)>, spec: &Spec) {
         (OwnDirectoryKind::State, "STATE_DIRECTORY", "/var/lib"),
         (OwnDirectoryKind::Cache, "CACHE_DIRECTORY", "/var/cache"),
         (OwnDirectoryKind::Logs, "LOGS_DIRECTORY", "/var/log"),
-        (OwnDirectoryKind::Configuration, "CONFIGURATION_DIRECTORY", "/etc"),
+        (
+            OwnDirectoryKind::Configuration,
+            "CONFIGURATION_DIRECTORY",
+            "/etc",
+        ),
     ] {
-        let of_kind = spec.process.own_directories.iter().filter(|directory| directory.kind == kind);
-        let paths: Vec<_> = of_kind.map(|directory| format!("{root}/{}", directory.name)).collect();
+        let of_kind = spec
+            .process
+            .own_directories
+            .iter()
+            .filter(|directory| directory.kind == kind);
+        let paths: Vec<_> = of_kind
+            .map(|directory| format!("{root}/{}", directory.name))
+            .collect();
         if !paths.is_empty() {
             set(vars, name, paths.join(":"));
         }
@@ -155,7 +187,11 @@ fn read_file(
     machine: &Machine,
 ) -> Result<(), EnvFileError> {
     let is_pattern = path.contains(['*', '?', '[']);
-    let paths = if is_pattern { machine.glob(path) } else { vec![path.to_owned()] };
+    let paths = if is_pattern {
+        machine.glob(path)
+    } else {
+        vec![path.to_owned()]
+    };
     for path in paths {
         match std::fs::read_to_string(&path) {
             Ok(text) => {
@@ -164,7 +200,12 @@ fn read_file(
                 }
             }
             Err(_) if optional => {}
-            Err(why) => return Err(EnvFileError { path, why: why.to_string() }),
+            Err(why) => {
+                return Err(EnvFileError {
+                    path,
+                    why: why.to_string(),
+                });
+            }
         }
     }
     Ok(())
@@ -179,12 +220,19 @@ fn set(vars: &mut Vec<(String, String)>, name: &str, value: String) {
 
 /// The words of a command, its own name first.
 pub(crate) fn words(command: &Command, env: &[(String, String)]) -> Vec<String> {
-    let lookup = |name: &str| env.iter().find(|(n, _)| n == name).map(|(_, value)| value.clone());
+    let lookup = |name: &str| {
+        env.iter()
+            .find(|(n, _)| n == name)
+            .map(|(_, value)| value.clone())
+    };
     let args = match command.expansion {
         Expansion::None => command.args.clone(),
         Expansion::Systemd => expand(&command.args, lookup),
     };
-    let name = command.argv0.clone().unwrap_or_else(|| command.program.clone());
+    let name = command
+        .argv0
+        .clone()
+        .unwrap_or_else(|| command.program.clone());
     std::iter::once(name).chain(args).collect()
 }
 

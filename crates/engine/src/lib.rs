@@ -27,5 +27,5 @@ mod runs;
 mod status;
 mod timers;
 
-pub use engine::{Engine, EngineError, Options, Ending};
+pub use engine::{Ending, Engine, EngineError, Options};
 pub use machine::Machine;

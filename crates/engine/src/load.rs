@@ -5,7 +5,8 @@ use std::fs;
 use aplomb_core::{InstanceId, Spec};
 use aplomb_platform::Platform;
 use aplomb_protocol::{EventKind, Fault, FaultKind, LoadFile};
-use aplomb_units::{Diagnostic, Options, Severity, Source};
+use aplomb_units::render::{Style, Texts};
+use aplomb_units::{Options, Severity, Source};
 
 use crate::engine::Engine;
 
@@ -23,21 +24,34 @@ impl<P: Platform> Engine<P> {
     /// Reads files and takes their services in.
     pub(crate) fn load(&mut self, files: &[LoadFile], lenient: bool) -> Result<Taken, Fault> {
         let mut sources = Vec::new();
-        for path in files.iter().map(|file| unit_files(&file.path)).collect::<Result<Vec<_>, Fault>>()?.concat() {
+        for path in files
+            .iter()
+            .map(|file| unit_files(&file.path))
+            .collect::<Result<Vec<_>, Fault>>()?
+            .concat()
+        {
             sources.push(source(&path)?);
         }
         let (specs, diagnostics) = aplomb_units::read(&sources, &self.machine, Options { lenient });
+        let texts = Texts::new(&sources);
         let told = |severity_refuses: bool| -> Vec<String> {
-            let wanted = diagnostics.iter().filter(|one| (one.severity == Severity::Refused) == severity_refuses);
-            wanted.map(|one| rendered(&sources, one)).collect()
+            let wanted = diagnostics
+                .iter()
+                .filter(|one| (one.severity == Severity::Refused) == severity_refuses);
+            wanted.map(|one| texts.render(one, Style::Plain)).collect()
         };
         let refused = told(true);
         if !refused.is_empty() {
             let count = refused.len();
             return Err(Fault {
                 kind: FaultKind::BadUnit,
-                message: format!("{count} {} in the unit files; nothing was taken in", if count == 1 { "fault" } else { "faults" }),
-                action: Some("mend them and try again; `aplomb check FILE` shows them all".to_owned()),
+                message: format!(
+                    "{count} {} in the unit files; nothing was taken in",
+                    if count == 1 { "fault" } else { "faults" }
+                ),
+                action: Some(
+                    "mend them and try again; `aplomb check FILE` shows them all".to_owned(),
+                ),
                 diagnostics: refused,
             });
         }
@@ -51,12 +65,18 @@ impl<P: Platform> Engine<P> {
         let (mut names, mut news) = (Vec::new(), Vec::new());
         for spec in specs {
             names.push(spec.name.clone());
-            let known = self.world.find(&spec.name).and_then(|id| self.world.standing(id));
+            let known = self
+                .world
+                .find(&spec.name)
+                .and_then(|id| self.world.standing(id));
             match known {
                 Some(standing) if **standing.spec == spec => {}
                 Some(standing) => {
                     if standing.run.is_some() {
-                        remarks.push(format!("`{}` has changed; the change is in force from its next start", spec.name));
+                        remarks.push(format!(
+                            "`{}` has changed; the change is in force from its next start",
+                            spec.name
+                        ));
                     }
                     news.push(spec);
                 }
@@ -64,11 +84,29 @@ impl<P: Platform> Engine<P> {
             }
         }
         let changed = self.world.load(news, self.now);
-        for id in &changed {
-            self.tell(*id, None, EventKind::Loaded, "its definition was taken in".to_owned());
+        let services = self.world.instances().count();
+        if let Err(why) = self.platform.make_room(services) {
+            remarks.push(format!(
+                "{services} services may need more open files than this engine may have: {why}"
+            ));
         }
-        let all = names.iter().filter_map(|name| self.world.find(name)).collect();
-        Taken { all, changed, remarks }
+        for id in &changed {
+            self.tell(
+                *id,
+                None,
+                EventKind::Loaded,
+                "its definition was taken in".to_owned(),
+            );
+        }
+        let all = names
+            .iter()
+            .filter_map(|name| self.world.find(name))
+            .collect();
+        Taken {
+            all,
+            changed,
+            remarks,
+        }
     }
 }
 
@@ -81,9 +119,16 @@ fn unit_files(path: &str) -> Result<Vec<String>, Fault> {
         return Ok(vec![path.to_owned()]);
     }
     let entries = fs::read_dir(path).map_err(|why| unreadable(path, &why))?;
-    let is_unit = |name: &String| name.rsplit_once('.').is_some_and(|(_, ending)| ENDINGS.contains(&ending));
-    let names = entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok()).filter(is_unit);
-    let mut paths: Vec<_> = names.map(|name| format!("{}/{name}", path.trim_end_matches('/'))).collect();
+    let is_unit = |name: &String| {
+        name.rsplit_once('.')
+            .is_some_and(|(_, ending)| ENDINGS.contains(&ending))
+    };
+    let names = entries
+        .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
+        .filter(is_unit);
+    let mut paths: Vec<_> = names
+        .map(|name| format!("{}/{name}", path.trim_end_matches('/')))
+        .collect();
     paths.sort();
     Ok(paths)
 }
@@ -102,10 +147,4 @@ fn source(path: &str) -> Result<Source, Fault> {
         Ok(text) => Ok(Source::new(path, text)),
         Err(why) => Err(unreadable(path, &why)),
     }
-}
-
-/// A diagnostic as lines of text, with the place in its file.
-fn rendered(sources: &[Source], diagnostic: &Diagnostic) -> String {
-    let _ = sources;
-    diagnostic.to_string()
 }

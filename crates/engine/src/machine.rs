@@ -26,7 +26,9 @@ impl Machine {
     /// The account of this name or number.
     pub(crate) fn account(&self, name: &str) -> Option<Account> {
         let text = fs::read_to_string("/etc/passwd").ok()?;
-        text.lines().filter_map(account).find(|account| account.name == name || account.uid == name)
+        text.lines()
+            .filter_map(account)
+            .find(|account| account.name == name || account.uid == name)
     }
 
     fn own_account(&self) -> Option<Account> {
@@ -36,15 +38,25 @@ impl Machine {
 
 fn account(line: &str) -> Option<Account> {
     let fields: Vec<&str> = line.split(':').collect();
-    let [name, _, uid, gid, _, home, shell] = fields.as_slice() else { return None };
+    let [name, _, uid, gid, _, home, shell] = fields.as_slice() else {
+        return None;
+    };
     let text = |field: &str| field.to_owned();
-    Some(Account { name: text(name), uid: text(uid), gid: text(gid), home: text(home), shell: text(shell) })
+    Some(Account {
+        name: text(name),
+        uid: text(uid),
+        gid: text(gid),
+        home: text(home),
+        shell: text(shell),
+    })
 }
 
 /// Our own number as proc_pid_status(5) tells it.
 fn own_id(which: &str) -> Option<String> {
     let status = fs::read_to_string("/proc/self/status").ok()?;
-    let line = status.lines().find_map(|line| line.strip_prefix(which)?.strip_prefix(':'))?;
+    let line = status
+        .lines()
+        .find_map(|line| line.strip_prefix(which)?.strip_prefix(':'))?;
     line.split_ascii_whitespace().next().map(str::to_owned)
 }
 
@@ -63,11 +75,15 @@ fn is_number(name: &str) -> bool {
 
 impl World for Machine {
     fn file(&self, path: &str) -> FileKind {
-        let Ok(metadata) = fs::metadata(path) else { return FileKind::Missing };
+        let Ok(metadata) = fs::metadata(path) else {
+            return FileKind::Missing;
+        };
         if metadata.is_dir() {
             FileKind::Directory
         } else if metadata.is_file() {
-            FileKind::File { executable: aplomb_platform::is_executable(Path::new(path)) }
+            FileKind::File {
+                executable: aplomb_platform::is_executable(Path::new(path)),
+            }
         } else {
             FileKind::Other
         }
@@ -76,7 +92,11 @@ impl World for Machine {
     fn head(&self, path: &str) -> Option<Vec<u8>> {
         use std::io::Read;
         let mut head = Vec::new();
-        fs::File::open(path).ok()?.take(256).read_to_end(&mut head).ok()?;
+        fs::File::open(path)
+            .ok()?
+            .take(256)
+            .read_to_end(&mut head)
+            .ok()?;
         Some(head)
     }
 
@@ -85,12 +105,21 @@ impl World for Machine {
     }
 
     fn link(&self, path: &str) -> Option<String> {
-        fs::read_link(path).ok()?.into_os_string().into_string().ok()
+        fs::read_link(path)
+            .ok()?
+            .into_os_string()
+            .into_string()
+            .ok()
     }
 
     fn glob(&self, pattern: &str) -> Vec<String> {
-        let Ok(paths) = glob::glob(pattern) else { return Vec::new() };
-        paths.filter_map(Result::ok).filter_map(|path| path.into_os_string().into_string().ok()).collect()
+        let Ok(paths) = glob::glob(pattern) else {
+            return Vec::new();
+        };
+        paths
+            .filter_map(Result::ok)
+            .filter_map(|path| path.into_os_string().into_string().ok())
+            .collect()
     }
 
     fn user_exists(&self, name: &str) -> bool {
@@ -117,7 +146,9 @@ impl World for Machine {
         match fact {
             Fact::HostName => line_of("/proc/sys/kernel/hostname"),
             Fact::MachineId => line_of("/etc/machine-id"),
-            Fact::BootId => line_of("/proc/sys/kernel/random/boot_id").map(|id| id.replace('-', "")),
+            Fact::BootId => {
+                line_of("/proc/sys/kernel/random/boot_id").map(|id| id.replace('-', ""))
+            }
             Fact::KernelRelease => line_of("/proc/sys/kernel/osrelease"),
             Fact::Architecture => Some(architecture().to_owned()),
             Fact::OsId => os_release("ID"),
@@ -128,7 +159,10 @@ impl World for Machine {
             Fact::UserId => own_id("Uid"),
             Fact::UserGroupName => group_row(&own_id("Gid")?).map(|(name, _)| name),
             Fact::UserGroupId => own_id("Gid"),
-            Fact::UserHome => self.own_account().map(|account| account.home).or_else(|| std::env::var("HOME").ok()),
+            Fact::UserHome => self
+                .own_account()
+                .map(|account| account.home)
+                .or_else(|| std::env::var("HOME").ok()),
             Fact::UserShell => self.own_account().map(|account| account.shell),
             Fact::RuntimeDirectory => own("/run", "XDG_RUNTIME_DIR", ".local/run"),
             Fact::StateDirectory => own("/var/lib", "XDG_STATE_HOME", ".local/state"),
@@ -155,7 +189,11 @@ fn line_of(path: &str) -> Option<String> {
 }
 
 fn os_release(key: &str) -> Option<String> {
-    let text = fs::read_to_string("/etc/os-release").or_else(|_| fs::read_to_string("/usr/lib/os-release")).ok()?;
-    let line = text.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix('='))?;
+    let text = fs::read_to_string("/etc/os-release")
+        .or_else(|_| fs::read_to_string("/usr/lib/os-release"))
+        .ok()?;
+    let line = text
+        .lines()
+        .find_map(|line| line.strip_prefix(key)?.strip_prefix('='))?;
     Some(line.trim_matches(['"', '\'']).to_owned())
 }

@@ -18,27 +18,42 @@ pub(crate) fn resolve(world: &World, words: &[String]) -> Result<Vec<InstanceId>
 }
 
 fn all(world: &World) -> Vec<(String, InstanceId)> {
-    let named = world.instances().filter_map(|id| Some((world.standing(id)?.name.to_string(), id)));
+    let named = world
+        .instances()
+        .filter_map(|id| Some((world.standing(id)?.name.to_string(), id)));
     named.collect()
 }
 
 fn resolve_one(all: &[(String, InstanceId)], word: &str) -> Result<Vec<InstanceId>, Fault> {
     let matching = |test: &dyn Fn(&str) -> bool| -> Vec<InstanceId> {
-        all.iter().filter(|(name, _)| test(name)).map(|(_, id)| *id).collect()
+        all.iter()
+            .filter(|(name, _)| test(name))
+            .map(|(_, id)| *id)
+            .collect()
     };
     let exact = matching(&|name| name == word);
     if !exact.is_empty() {
         return Ok(exact);
     }
-    let family = matching(&|name| name.split_once('@').is_some_and(|(family, _)| family == word));
+    let family = matching(&|name| {
+        name.split_once('@')
+            .is_some_and(|(family, _)| family == word)
+    });
     if !family.is_empty() {
         return Ok(family);
     }
     if word.contains(['*', '?']) {
         let globbed = matching(&|name| glob(word.as_bytes(), name.as_bytes()));
-        return if globbed.is_empty() { Err(unknown(all, word)) } else { Ok(globbed) };
+        return if globbed.is_empty() {
+            Err(unknown(all, word))
+        } else {
+            Ok(globbed)
+        };
     }
-    let prefixed: Vec<_> = all.iter().filter(|(name, _)| !word.is_empty() && name.starts_with(word)).collect();
+    let prefixed: Vec<_> = all
+        .iter()
+        .filter(|(name, _)| !word.is_empty() && name.starts_with(word))
+        .collect();
     match prefixed.as_slice() {
         [] => Err(unknown(all, word)),
         [(_, id)] => Ok(vec![*id]),
@@ -61,7 +76,9 @@ fn glob(pattern: &[u8], text: &[u8]) -> bool {
                 t += 1;
             }
             Some(_) | None => {
-                let Some((star_p, star_t)) = star else { return false };
+                let Some((star_p, star_t)) = star else {
+                    return false;
+                };
                 p = star_p + 1;
                 t = star_t + 1;
                 star = Some((star_p, star_t + 1));
@@ -72,9 +89,10 @@ fn glob(pattern: &[u8], text: &[u8]) -> bool {
 }
 
 fn unknown(all: &[(String, InstanceId)], word: &str) -> Fault {
-    let near = all.iter().min_by_key(|(name, _)| distance(name, word)).filter(|(name, _)| {
-        distance(name, word) <= 1 + word.chars().count() / 3
-    });
+    let near = all
+        .iter()
+        .min_by_key(|(name, _)| distance(name, word))
+        .filter(|(name, _)| distance(name, word) <= 1 + word.chars().count() / 3);
     Fault {
         kind: FaultKind::UnknownService,
         message: format!("there is no service `{word}`"),
@@ -87,12 +105,22 @@ fn unknown(all: &[(String, InstanceId)], word: &str) -> Fault {
 }
 
 fn ambiguous(word: &str, several: &[&(String, InstanceId)]) -> Fault {
-    let names: Vec<_> = several.iter().take(5).map(|(name, _)| format!("`{name}`")).collect();
-    let more = if several.len() > names.len() { ", …" } else { "" };
+    let names: Vec<_> = several
+        .iter()
+        .take(5)
+        .map(|(name, _)| format!("`{name}`"))
+        .collect();
+    let more = if several.len() > names.len() {
+        ", …"
+    } else {
+        ""
+    };
     Fault {
         kind: FaultKind::Ambiguous,
         message: format!("`{word}` could be {}{more}", names.join(", ")),
-        action: Some(format!("write more of the name, or `{word}*` for all of them")),
+        action: Some(format!(
+            "write more of the name, or `{word}*` for all of them"
+        )),
         diagnostics: Vec::new(),
     }
 }
@@ -130,26 +158,38 @@ mod tests {
         let world = world();
         let words: Vec<String> = words.iter().map(|word| (*word).to_owned()).collect();
         let found = resolve(&world, &words).map_err(|fault| fault.to_string())?;
-        Ok(found.into_iter().filter_map(|id| Some(world.standing(id)?.name.to_string())).collect())
+        Ok(found
+            .into_iter()
+            .filter_map(|id| Some(world.standing(id)?.name.to_string()))
+            .collect())
     }
 
     #[test]
     fn full_names_families_globs_and_unique_prefixes_are_understood() {
         assert_eq!(names(&["store"]), Ok(vec!["store".into()]));
         assert_eq!(names(&["web"]), Ok(vec!["web@1".into(), "web@2".into()]));
-        assert_eq!(names(&["w*2", "st"]), Ok(vec!["web@2".into(), "store".into()]));
+        assert_eq!(
+            names(&["w*2", "st"]),
+            Ok(vec!["web@2".into(), "store".into()])
+        );
         assert_eq!(names(&["gr"]), Ok(vec!["größe".into()]));
         assert_eq!(names(&["*"]).map(|all| all.len()), Ok(5));
     }
 
     #[test]
     fn the_same_service_named_twice_is_meant_once() {
-        assert_eq!(names(&["web@1", "web", "web@?"]), Ok(vec!["web@1".into(), "web@2".into()]));
+        assert_eq!(
+            names(&["web@1", "web", "web@?"]),
+            Ok(vec!["web@1".into(), "web@2".into()])
+        );
     }
 
     #[test]
     fn what_could_be_several_or_none_is_said() {
-        assert_eq!(names(&["w"]), Err("`w` could be `web@1`, `web@2`, `worker`".into()));
+        assert_eq!(
+            names(&["w"]),
+            Err("`w` could be `web@1`, `web@2`, `worker`".into())
+        );
         assert_eq!(names(&["stare"]), Err("there is no service `stare`".into()));
         assert!(names(&[""]).is_err());
         assert!(names(&["q*"]).is_err());

@@ -43,7 +43,8 @@ mod tests {
 
     #[test]
     fn a_message_of_several_lines_is_understood_line_by_line() {
-        let text = b"READY=1\nSTATUS=serving at 50%\nMAINPID=42\nX_OWN=1\nEXTEND_TIMEOUT_USEC=1500000";
+        let text =
+            b"READY=1\nSTATUS=serving at 50%\nMAINPID=42\nX_OWN=1\nEXTEND_TIMEOUT_USEC=1500000";
         let expected = [
             Line::Told(Notify::Ready),
             Line::Told(Notify::Status("serving at 50%".into())),
@@ -55,7 +56,15 @@ mod tests {
 
     #[test]
     fn nonsense_means_nothing() {
-        for text in [&b""[..], b"READY=2", b"MAINPID=0", b"MAINPID=-1", b"=", b"\xff\xff\n\0", b"EXTEND_TIMEOUT_USEC=x"] {
+        for text in [
+            &b""[..],
+            b"READY=2",
+            b"MAINPID=0",
+            b"MAINPID=-1",
+            b"=",
+            b"\xff\xff\n\0",
+            b"EXTEND_TIMEOUT_USEC=x",
+        ] {
             assert_eq!(parse(text), [], "{text:?}");
         }
     }

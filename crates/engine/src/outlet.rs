@@ -13,16 +13,32 @@ use crate::pump;
 #[derive(Debug)]
 pub(crate) enum ToPump {
     /// Output of this stream goes there from now on.
-    Open { stream: StreamId, settings: Arc<Settings> },
+    Open {
+        stream: StreamId,
+        settings: Arc<Settings>,
+    },
     /// A run begins: a file that is emptied at each start is emptied.
-    RunBegins { stream: StreamId },
+    RunBegins {
+        stream: StreamId,
+    },
     /// A run has ended: what is in the pipe belongs to it, a partial last line is complete.
-    RunEnded { stream: StreamId },
+    RunEnded {
+        stream: StreamId,
+    },
     /// Tell when a line matches.
-    Watch { stream: StreamId, pattern: Box<str> },
-    Unwatch { stream: StreamId },
-    Rotate { stream: StreamId },
-    Close { stream: StreamId },
+    Watch {
+        stream: StreamId,
+        pattern: Box<str>,
+    },
+    Unwatch {
+        stream: StreamId,
+    },
+    Rotate {
+        stream: StreamId,
+    },
+    Close {
+        stream: StreamId,
+    },
     /// Store what is there and end.
     Quit,
 }
@@ -37,7 +53,11 @@ pub(crate) enum FromPump {
     /// A new log file was begun; this is the old one.
     Rotated { stream: StreamId, file: String },
     /// Output was dropped, or a log cannot be written, or can be again.
-    Trouble { stream: StreamId, dropped_lines: u64, because: String },
+    Trouble {
+        stream: StreamId,
+        dropped_lines: u64,
+        because: String,
+    },
 }
 
 /// The pump, as the engine holds it.
@@ -60,11 +80,21 @@ impl Outlet {
         let thread = std::thread::Builder::new()
             .name("log pump".to_owned())
             .spawn(move || pump::run(port, &pump_inbox, pump_outbox))?;
-        Ok(Outlet { handle, to, from, thread: Some(thread), stale: false })
+        Ok(Outlet {
+            handle,
+            to,
+            from,
+            thread: Some(thread),
+            stale: false,
+        })
     }
 
     /// Makes the pipe of a stream and tells the pump where its output goes.
-    pub(crate) fn open(&mut self, stream: StreamId, settings: Arc<Settings>) -> std::io::Result<()> {
+    pub(crate) fn open(
+        &mut self,
+        stream: StreamId,
+        settings: Arc<Settings>,
+    ) -> std::io::Result<()> {
         // The settings first: the pump must know the stream before it can be told to read it.
         self.tell(ToPump::Open { stream, settings });
         self.handle.attach(stream)

@@ -6,6 +6,7 @@ use aplomb_core::spec::{Check, NotifyFrom, Privilege, Ready, Spec};
 use aplomb_core::{Checked, End, ExitCode, Health, InstanceId, RunEvent, RunId, Signal, Task};
 use aplomb_platform::{ChannelId, Launch, Notification, Output, Platform};
 use aplomb_protocol::EventKind;
+use aplomb_units::systemd::{Outcome, evaluate};
 
 use crate::carry::{of_stream, streams};
 use crate::engine::Engine;
@@ -19,30 +20,54 @@ use crate::timers::Timer;
 
 impl<P: Platform> Engine<P> {
     pub(crate) fn check_conditions(&mut self, instance: InstanceId, run: RunId) {
-        let Some(standing) = self.world.standing(instance) else { return };
-        let checked = match standing.spec.conditions.first() {
-            None => Checked::Hold,
-            Some(condition) => Checked::Fail(format!("{:?}", condition.kind).into()),
+        let Some(standing) = self.world.standing(instance) else {
+            return;
+        };
+        let checked = match evaluate(&standing.spec.conditions, &self.machine) {
+            Outcome::Holds => Checked::Hold,
+            Outcome::Skip { because } => Checked::Skip(because.into()),
+            Outcome::Fail { because } => Checked::Fail(because.into()),
         };
         self.run_event(instance, run, RunEvent::Conditions(checked));
     }
 
     /// Begins to look for the proof that a run serves. Messages and descriptors come by themselves.
     pub(crate) fn prove(&mut self, instance: InstanceId, run: RunId) {
-        let Some(standing) = self.world.standing(instance) else { return };
+        let Some(standing) = self.world.standing(instance) else {
+            return;
+        };
         match &standing.spec.ready {
             Ready::Started | Ready::Delay(_) | Ready::Notify(_) | Ready::Fd(_) => {}
             Ready::LogLine(pattern) => {
                 let pattern: Box<str> = pattern.as_str().into();
-                for stream in streams(instance).into_iter().filter(|stream| self.streams.contains(stream)) {
-                    self.outlet.tell(ToPump::Watch { stream, pattern: pattern.clone() });
+                for stream in streams(instance)
+                    .into_iter()
+                    .filter(|stream| self.streams.contains(stream))
+                {
+                    self.outlet.tell(ToPump::Watch {
+                        stream,
+                        pattern: pattern.clone(),
+                    });
                 }
             }
-            Ready::Probe { check, interval, timeout } => {
+            Ready::Probe {
+                check,
+                interval,
+                timeout,
+            } => {
                 let (check, interval, timeout) = (check.clone(), *interval, *timeout);
                 let began = self.now;
                 let (purpose, attempt) = (Purpose::Ready, Attempt::Waiting);
-                let probe = self.probes.add(Probe { instance, run, purpose, check, interval, timeout, began, attempt });
+                let probe = self.probes.add(Probe {
+                    instance,
+                    run,
+                    purpose,
+                    check,
+                    interval,
+                    timeout,
+                    began,
+                    attempt,
+                });
                 self.try_probe(probe);
             }
         }
@@ -52,7 +77,10 @@ impl<P: Platform> Engine<P> {
         if let Some(probe) = self.probes.find(run, Purpose::Ready) {
             self.drop_probe(probe);
         }
-        let watched = self.world.standing(instance).is_some_and(|s| matches!(s.spec.ready, Ready::LogLine(_)));
+        let watched = self
+            .world
+            .standing(instance)
+            .is_some_and(|s| matches!(s.spec.ready, Ready::LogLine(_)));
         if watched {
             for stream in streams(instance) {
                 self.outlet.tell(ToPump::Unwatch { stream });
@@ -61,15 +89,28 @@ impl<P: Platform> Engine<P> {
     }
 
     pub(crate) fn watch_health(&mut self, instance: InstanceId, run: RunId) {
-        let Some(standing) = self.world.standing(instance) else { return };
-        let Some(health) = &standing.spec.health else { return };
+        let Some(standing) = self.world.standing(instance) else {
+            return;
+        };
+        let Some(health) = &standing.spec.health else {
+            return;
+        };
         if self.probes.find(run, Purpose::Health).is_some() {
             return;
         }
         let (check, interval, timeout) = (health.check.clone(), health.interval, health.timeout);
         let began = self.now;
         let (purpose, attempt) = (Purpose::Health, Attempt::Waiting);
-        let probe = self.probes.add(Probe { instance, run, purpose, check, interval, timeout, began, attempt });
+        let probe = self.probes.add(Probe {
+            instance,
+            run,
+            purpose,
+            check,
+            interval,
+            timeout,
+            began,
+            attempt,
+        });
         self.timers.at(began + interval, Timer::Probe(probe));
     }
 
@@ -88,7 +129,9 @@ impl<P: Platform> Engine<P> {
     fn end_attempt(&mut self, attempt: Attempt) {
         match attempt {
             Attempt::Waiting => {}
-            Attempt::Connecting { channel, .. } | Attempt::Asking { channel, .. } => self.platform.close(channel),
+            Attempt::Connecting { channel, .. } | Attempt::Asking { channel, .. } => {
+                self.platform.close(channel)
+            }
             Attempt::Command { process, .. } => {
                 self.runs.ended(process);
                 let _gone = self.platform.signal(process, Signal::KILL);
@@ -98,7 +141,9 @@ impl<P: Platform> Engine<P> {
 
     /// A probe's time has come: for its next try, or for the end of the one under way.
     pub(crate) fn probe_due(&mut self, id: ProbeId) {
-        let Some(probe) = self.probes.get(id) else { return };
+        let Some(probe) = self.probes.get(id) else {
+            return;
+        };
         match probe.attempt.until() {
             Some(until) if until <= self.now => self.probe_answer(id, Judgement::No),
             Some(until) => self.timers.at(until, Timer::Probe(id)),
@@ -115,15 +160,23 @@ impl<P: Platform> Engine<P> {
     /// One try.
     fn try_probe(&mut self, id: ProbeId) {
         self.probes.began(id, self.now);
-        let Some(probe) = self.probes.get(id) else { return };
+        let Some(probe) = self.probes.get(id) else {
+            return;
+        };
         let until = self.now + probe.timeout;
         let (instance, run, check) = (probe.instance, probe.run, probe.check.clone());
         let attempt = match &check {
             Check::Port(address) => self.connect(address, until),
-            Check::Http { url, .. } => http::parse_url(url).and_then(|url| self.connect(&url.address, until)),
+            Check::Http { url, .. } => {
+                http::parse_url(url).and_then(|url| self.connect(&url.address, until))
+            }
             Check::File(path) => {
                 let path = self.in_directory(instance, path);
-                let found = if std::path::Path::new(&path).exists() { Judgement::Yes } else { Judgement::No };
+                let found = if std::path::Path::new(&path).exists() {
+                    Judgement::Yes
+                } else {
+                    Judgement::No
+                };
                 return self.probe_answer(id, found);
             }
             Check::Command(command) => self.probe_command(id, instance, run, command, until),
@@ -143,7 +196,10 @@ impl<P: Platform> Engine<P> {
     }
 
     fn in_directory(&self, instance: InstanceId, path: &str) -> String {
-        let directory = self.world.standing(instance).and_then(|standing| standing.spec.process.directory.clone());
+        let directory = self
+            .world
+            .standing(instance)
+            .and_then(|standing| standing.spec.process.directory.clone());
         match directory {
             Some(directory) if !path.starts_with('/') => format!("{}/{path}", directory.path),
             Some(_) | None => path.to_owned(),
@@ -161,8 +217,16 @@ impl<P: Platform> Engine<P> {
         let spec = self.world.standing(instance)?.spec.clone();
         let tree = self.tree_of(instance, run, &spec).ok()?;
         let main_pid = self.main_pid(run);
-        let facts =
-            Facts { spec: &spec, run, main_pid, notify: None, watchdog: None, sockets: &[], end: None, extra: &[] };
+        let facts = Facts {
+            spec: &spec,
+            run,
+            main_pid,
+            notify: None,
+            watchdog: None,
+            sockets: &[],
+            end: None,
+            extra: &[],
+        };
         let env = launch::environment(&facts, &self.machine).ok()?;
         let words = launch::words(command, &env);
         let launch = Launch {
@@ -180,7 +244,10 @@ impl<P: Platform> Engine<P> {
         };
         let started = self.platform.spawn(&launch).ok()?;
         self.runs.own(started.process, Owner::Probe(id));
-        Some(Attempt::Command { process: started.process, until })
+        Some(Attempt::Command {
+            process: started.process,
+            until,
+        })
     }
 
     /// A try is over.
@@ -188,7 +255,9 @@ impl<P: Platform> Engine<P> {
         if let Some(before) = self.probes.attempt(id, Attempt::Waiting) {
             self.end_attempt(before);
         }
-        let Some(probe) = self.probes.get(id) else { return };
+        let Some(probe) = self.probes.get(id) else {
+            return;
+        };
         let (instance, run) = (probe.instance, probe.run);
         let next = probe.began + probe.interval;
         match (probe.purpose, judgement) {
@@ -198,7 +267,11 @@ impl<P: Platform> Engine<P> {
             }
             (Purpose::Ready, Judgement::No) => self.timers.at(next.max(self.now), Timer::Probe(id)),
             (Purpose::Health, Judgement::Yes | Judgement::No) => {
-                let health = if judgement == Judgement::Yes { Health::Good } else { Health::Bad };
+                let health = if judgement == Judgement::Yes {
+                    Health::Good
+                } else {
+                    Health::Bad
+                };
                 self.timers.at(next.max(self.now), Timer::Probe(id));
                 self.run_event(instance, run, RunEvent::Health(health));
             }
@@ -207,22 +280,46 @@ impl<P: Platform> Engine<P> {
     }
 
     pub(crate) fn probe_connected(&mut self, channel: ChannelId, failure: Option<io::ErrorKind>) {
-        let Some(id) = self.probes.of_channel(channel) else { return };
+        let Some(id) = self.probes.of_channel(channel) else {
+            return;
+        };
         if failure.is_some() {
             return self.probe_answer(id, Judgement::No);
         }
-        let Some(probe) = self.probes.get(id) else { return };
-        let Check::Http { url, .. } = &probe.check else { return self.probe_answer(id, Judgement::Yes) };
-        let (Some(url), Some(until)) = (http::parse_url(url), probe.attempt.until()) else { return };
+        let Some(probe) = self.probes.get(id) else {
+            return;
+        };
+        let Check::Http { url, .. } = &probe.check else {
+            return self.probe_answer(id, Judgement::Yes);
+        };
+        let (Some(url), Some(until)) = (http::parse_url(url), probe.attempt.until()) else {
+            return;
+        };
         let unsent = http::request(&url);
-        self.probes.attempt(id, Attempt::Asking { channel, until, unsent, answer: Vec::new() });
+        self.probes.attempt(
+            id,
+            Attempt::Asking {
+                channel,
+                until,
+                unsent,
+                answer: Vec::new(),
+            },
+        );
         self.probe_writable(channel);
         self.probe_readable(channel);
     }
 
     pub(crate) fn probe_writable(&mut self, channel: ChannelId) {
-        let Some(id) = self.probes.of_channel(channel) else { return };
-        let Some(Probe { attempt: Attempt::Asking { unsent, .. }, .. }) = self.probes.get_mut(id) else { return };
+        let Some(id) = self.probes.of_channel(channel) else {
+            return;
+        };
+        let Some(Probe {
+            attempt: Attempt::Asking { unsent, .. },
+            ..
+        }) = self.probes.get_mut(id)
+        else {
+            return;
+        };
         while !unsent.is_empty() {
             match self.platform.write(channel, unsent) {
                 Ok(0) => break,
@@ -234,11 +331,18 @@ impl<P: Platform> Engine<P> {
     }
 
     pub(crate) fn probe_readable(&mut self, channel: ChannelId) {
-        let Some(id) = self.probes.of_channel(channel) else { return };
+        let Some(id) = self.probes.of_channel(channel) else {
+            return;
+        };
         let mut buffer = [0; 8 << 10];
         loop {
             let read = self.platform.read(channel, &mut buffer);
-            let Some(Probe { check, attempt: Attempt::Asking { answer, .. }, .. }) = self.probes.get_mut(id) else {
+            let Some(Probe {
+                check,
+                attempt: Attempt::Asking { answer, .. },
+                ..
+            }) = self.probes.get_mut(id)
+            else {
                 return;
             };
             let ended = match read {
@@ -266,14 +370,26 @@ impl<P: Platform> Engine<P> {
 
     /// A message of sd_notify(3) has come.
     pub(crate) fn notified(&mut self, notification: &Notification) {
-        let Some((run, held)) = self.runs.of_tree(notification.tree) else { return };
+        let Some((run, held)) = self.runs.of_tree(notification.tree) else {
+            return;
+        };
         let instance = held.instance;
         let is_main = held.main.is_some_and(|main| main.pid == notification.pid);
-        let is_ours = is_main || held.commands.iter().any(|(_, started)| started.pid == notification.pid);
-        let Some(standing) = self.world.standing(instance) else { return };
+        let is_ours = is_main
+            || held
+                .commands
+                .iter()
+                .any(|(_, started)| started.pid == notification.pid);
+        let Some(standing) = self.world.standing(instance) else {
+            return;
+        };
         let from = match standing.spec.ready {
             Ready::Notify(from) => from,
-            Ready::Started | Ready::Fd(_) | Ready::Probe { .. } | Ready::LogLine(_) | Ready::Delay(_) => NotifyFrom::Main,
+            Ready::Started
+            | Ready::Fd(_)
+            | Ready::Probe { .. }
+            | Ready::LogLine(_)
+            | Ready::Delay(_) => NotifyFrom::Main,
         };
         let heard = match from {
             NotifyFrom::Main => is_main,
@@ -282,7 +398,10 @@ impl<P: Platform> Engine<P> {
             NotifyFrom::Nobody => false,
         };
         if !heard {
-            let because = format!("a notify message from process {} is not heard: only {from:?} may send", notification.pid);
+            let because = format!(
+                "a notify message from process {} is not heard: only {from:?} may send",
+                notification.pid
+            );
             return self.tell(instance, Some(run), EventKind::Remark, because);
         }
         for line in notify::parse(&notification.text) {
@@ -290,7 +409,9 @@ impl<P: Platform> Engine<P> {
                 Line::Told(told) => self.run_event(instance, run, RunEvent::Notify(told)),
                 Line::MainPid(pid) => self.new_main(instance, run, pid),
                 Line::StoreRefused => {
-                    let because = "FDSTORE=1 is refused: descriptors are not kept from one run to the next".to_owned();
+                    let because =
+                        "FDSTORE=1 is refused: descriptors are not kept from one run to the next"
+                            .to_owned();
                     self.tell(instance, Some(run), EventKind::Remark, because);
                 }
             }
@@ -298,8 +419,15 @@ impl<P: Platform> Engine<P> {
     }
 
     fn new_main(&mut self, instance: InstanceId, run: RunId, pid: u32) {
-        let Some(held) = self.runs.get(run) else { return };
-        let Some(tree) = held.tree.filter(|_| held.main.is_none_or(|main| main.pid != pid)) else { return };
+        let Some(held) = self.runs.get(run) else {
+            return;
+        };
+        let Some(tree) = held
+            .tree
+            .filter(|_| held.main.is_none_or(|main| main.pid != pid))
+        else {
+            return;
+        };
         match self.platform.adopt(tree, pid) {
             Ok(started) => {
                 self.runs.began(run, Task::Main(0), started);
@@ -318,19 +446,30 @@ impl<P: Platform> Engine<P> {
             match message {
                 FromPump::Matched { stream } => {
                     let instance = of_stream(stream);
-                    let run = self.world.standing(instance).and_then(|standing| standing.run);
+                    let run = self
+                        .world
+                        .standing(instance)
+                        .and_then(|standing| standing.run);
                     if let Some(run) = run {
                         self.run_event(instance, run, RunEvent::Ready);
                     }
                 }
                 FromPump::BadPattern { stream, why } => {
                     let instance = of_stream(stream);
-                    if let Some(run) = self.world.standing(instance).and_then(|standing| standing.run) {
+                    if let Some(run) = self
+                        .world
+                        .standing(instance)
+                        .and_then(|standing| standing.run)
+                    {
                         self.run_event(instance, run, RunEvent::ReadyImpossible(why.into()));
                     }
                 }
                 FromPump::Rotated { stream, file } => self.rotated(of_stream(stream), file),
-                FromPump::Trouble { stream, dropped_lines, because } => {
+                FromPump::Trouble {
+                    stream,
+                    dropped_lines,
+                    because,
+                } => {
                     let instance = of_stream(stream);
                     self.books.of(instance).dropped_lines += dropped_lines;
                     self.tell(instance, None, EventKind::Log, because);
@@ -340,7 +479,12 @@ impl<P: Platform> Engine<P> {
     }
 
     fn rotated(&mut self, instance: InstanceId, file: String) {
-        self.tell(instance, None, EventKind::Rotated { file: file.clone() }, "a new log file was begun".to_owned());
+        self.tell(
+            instance,
+            None,
+            EventKind::Rotated { file: file.clone() },
+            "a new log file was begun".to_owned(),
+        );
         self.fire_hooks(instance, None, aplomb_core::spec::Moment::Rotate);
     }
 }

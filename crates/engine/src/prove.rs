@@ -45,7 +45,12 @@ pub(crate) enum Attempt {
     /// A connection is wanted.
     Connecting { channel: ChannelId, until: Instant },
     /// A question has been put, and the answer comes in.
-    Asking { channel: ChannelId, until: Instant, unsent: Vec<u8>, answer: Vec<u8> },
+    Asking {
+        channel: ChannelId,
+        until: Instant,
+        unsent: Vec<u8>,
+        answer: Vec<u8>,
+    },
     /// A command runs.
     Command { process: ProcessId, until: Instant },
 }
@@ -110,12 +115,19 @@ impl Probes {
 
     /// The probe of a run for this purpose.
     pub(crate) fn find(&self, run: RunId, purpose: Purpose) -> Option<ProbeId> {
-        self.all.iter().find(|(_, probe)| probe.run == run && probe.purpose == purpose).map(|(id, _)| *id)
+        self.all
+            .iter()
+            .find(|(_, probe)| probe.run == run && probe.purpose == purpose)
+            .map(|(id, _)| *id)
     }
 
     /// All probes of a run.
     pub(crate) fn of_run(&self, run: RunId) -> Vec<ProbeId> {
-        self.all.iter().filter(|(_, probe)| probe.run == run).map(|(id, _)| *id).collect()
+        self.all
+            .iter()
+            .filter(|(_, probe)| probe.run == run)
+            .map(|(id, _)| *id)
+            .collect()
     }
 
     pub(crate) fn remove(&mut self, id: ProbeId) -> Option<Probe> {
@@ -138,23 +150,37 @@ impl Attempt {
     pub(crate) fn until(&self) -> Option<Instant> {
         match self {
             Attempt::Waiting => None,
-            Attempt::Connecting { until, .. } | Attempt::Asking { until, .. } | Attempt::Command { until, .. } => {
-                Some(*until)
-            }
+            Attempt::Connecting { until, .. }
+            | Attempt::Asking { until, .. }
+            | Attempt::Command { until, .. } => Some(*until),
         }
     }
 }
 
 /// What the HTTP answer so far means; `ended`: no more will come.
 pub(crate) fn judge(check: &Check, answer: &[u8], ended: bool) -> Judgement {
-    let Check::Http { status: (low, high), body: wanted, .. } = check else { return Judgement::No };
-    let undecided = if ended { Judgement::No } else { Judgement::NotYet };
+    let Check::Http {
+        status: (low, high),
+        body: wanted,
+        ..
+    } = check
+    else {
+        return Judgement::No;
+    };
+    let undecided = if ended {
+        Judgement::No
+    } else {
+        Judgement::NotYet
+    };
     match http::status(answer) {
         None => undecided,
         Some(Ok(code)) if (*low..=*high).contains(&code) => {
-            let Some(wanted) = wanted else { return Judgement::Yes };
+            let Some(wanted) = wanted else {
+                return Judgement::Yes;
+            };
             let body = http::body(answer).unwrap_or_default();
-            let found = Regex::new(wanted).is_ok_and(|wanted| wanted.is_match(&String::from_utf8_lossy(body)));
+            let found = Regex::new(wanted)
+                .is_ok_and(|wanted| wanted.is_match(&String::from_utf8_lossy(body)));
             match found {
                 true => Judgement::Yes,
                 false if body.len() >= BODY => Judgement::No,
@@ -170,13 +196,23 @@ mod tests {
     use super::*;
 
     fn check(body: Option<&str>) -> Check {
-        Check::Http { url: "http://x/".into(), status: (200, 399), body: body.map(str::to_owned) }
+        Check::Http {
+            url: "http://x/".into(),
+            status: (200, 399),
+            body: body.map(str::to_owned),
+        }
     }
 
     #[test]
     fn a_good_status_is_a_yes_at_once_where_no_body_is_wanted() {
-        assert_eq!(judge(&check(None), b"HTTP/1.1 204 x\r\n", false), Judgement::Yes);
-        assert_eq!(judge(&check(None), b"HTTP/1.1 503 x\r\n", false), Judgement::No);
+        assert_eq!(
+            judge(&check(None), b"HTTP/1.1 204 x\r\n", false),
+            Judgement::Yes
+        );
+        assert_eq!(
+            judge(&check(None), b"HTTP/1.1 503 x\r\n", false),
+            Judgement::No
+        );
         assert_eq!(judge(&check(None), b"HTTP/1.1", false), Judgement::NotYet);
         assert_eq!(judge(&check(None), b"", true), Judgement::No);
     }

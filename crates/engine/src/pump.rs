@@ -4,7 +4,7 @@
 //! It never waits for a disk that is full, nor lets one that floods starve another: each pipe gets one big read a turn.
 //! It holds one buffer for all, and owns nothing of the engine: they talk in messages.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Write};
 use std::sync::mpsc::{Receiver, Sender, TryRecvError};
 use std::sync::{Arc, Mutex};
@@ -21,6 +21,8 @@ use crate::outlet::{FromPump, ToPump};
 const READ: usize = 256 << 10;
 /// What is compressed at a time when nothing else is to be done: some milliseconds of work.
 const COMPRESS: usize = 256 << 10;
+/// The least time between two appointments of one stream.
+const BREATH: std::time::Duration = std::time::Duration::from_millis(1);
 /// Where the journal listens (systemd-journald.service(8), "Sockets").
 const JOURNAL: &str = "/run/systemd/journal/socket";
 /// The beginning of a line that is being watched for; more of it is not looked at.
@@ -31,6 +33,8 @@ const WATCHED: usize = 16 << 10;
 struct Way {
     stream: Stream,
     watch: Option<Box<Watch>>,
+    /// Its entry among the appointments.
+    wakes: Option<Instant>,
 }
 
 /// A line that is waited for.
@@ -45,6 +49,8 @@ struct Loop {
     port: Shared,
     out: Sender<FromPump>,
     ways: BTreeMap<StreamId, Way>,
+    /// When streams have something to do although nobody writes. Only those that have are looked at.
+    due: BTreeSet<(Instant, StreamId)>,
     desk: Desk,
     buffer: Vec<u8>,
     origin: Clock,
@@ -65,6 +71,7 @@ pub(crate) fn run(port: Box<dyn PumpPort>, inbox: &Receiver<ToPump>, out: Sender
         port,
         out,
         ways: BTreeMap::new(),
+        due: BTreeSet::new(),
         desk: Desk::new(Zone::local(), carrier),
         buffer: vec![0; READ],
         origin: Clock::now(),
@@ -108,16 +115,26 @@ enum ReadOnce {
 
 impl Loop {
     fn with_port<R>(&self, act: impl FnOnce(&mut dyn PumpPort) -> R) -> R {
-        let mut port = self.port.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut port = self
+            .port
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
         act(&mut **port)
     }
 
     fn now(&self) -> Now {
         let since = u64::try_from(self.origin.elapsed().as_nanos()).unwrap_or(u64::MAX);
-        Now { instant: Instant::from_nanos(since), wall: Wall::from(SystemTime::now()) }
+        Now {
+            instant: Instant::from_nanos(since),
+            wall: Wall::from(SystemTime::now()),
+        }
     }
 
-    fn wait(&mut self, until: Option<std::time::Duration>, events: &mut Vec<PumpEvent>) -> io::Result<()> {
+    fn wait(
+        &mut self,
+        until: Option<std::time::Duration>,
+        events: &mut Vec<PumpEvent>,
+    ) -> io::Result<()> {
         self.with_port(|port| port.wait(until, events))
     }
 
@@ -140,24 +157,46 @@ impl Loop {
             Progress::More => Some(now.instant),
             Progress::Idle { until } => until,
         };
-        let streams = self.ways.values().filter_map(|way| way.stream.wakes_at(now));
-        let first = streams.chain(compression).min()?;
+        let first = self
+            .due
+            .first()
+            .map(|(at, _)| *at)
+            .into_iter()
+            .chain(compression)
+            .min()?;
         Some(first.since(now.instant))
+    }
+
+    /// Asks a stream anew when it has something to do.
+    fn appoint(&mut self, id: StreamId, now: Now) {
+        let Some(way) = self.ways.get_mut(&id) else {
+            return;
+        };
+        let wakes = way.stream.wakes_at(now);
+        if wakes == way.wakes {
+            return;
+        }
+        if let Some(at) = std::mem::replace(&mut way.wakes, wakes) {
+            self.due.remove(&(at, id));
+        }
+        if let Some(at) = wakes {
+            self.due.insert((at, id));
+        }
     }
 
     fn on_time(&mut self) {
         let now = self.now();
-        let due: Vec<_> = self
-            .ways
-            .iter()
-            .filter(|(_, way)| way.stream.wakes_at(now).is_some_and(|at| at <= now.instant))
-            .map(|(id, _)| *id)
-            .collect();
-        for id in due {
+        while let Some((at, id)) = self.due.first().copied() {
+            if at > now.instant {
+                break;
+            }
+            self.due.remove(&(at, id));
             if let Some(way) = self.ways.get_mut(&id) {
+                way.wakes = None;
                 way.stream.on_time(now, &mut self.desk);
             }
             self.tell_facts(id);
+            self.appoint_later(id, now);
         }
         let compresses = match self.compression {
             Progress::More => true,
@@ -165,6 +204,21 @@ impl Loop {
         };
         if compresses {
             self.compression = self.desk.compress(COMPRESS, now);
+        }
+    }
+
+    /// As `appoint`, but never for this very moment: what is still due is due again in the next turn.
+    fn appoint_later(&mut self, id: StreamId, now: Now) {
+        let Some(way) = self.ways.get_mut(&id) else {
+            return;
+        };
+        let wakes = way
+            .stream
+            .wakes_at(now)
+            .map(|at| at.max(now.instant + BREATH));
+        way.wakes = wakes;
+        if let Some(at) = wakes {
+            self.due.insert((at, id));
         }
     }
 
@@ -185,9 +239,19 @@ impl Loop {
     fn told(&mut self, message: ToPump) -> Told {
         match message {
             ToPump::Open { stream, settings } => {
-                self.ways.insert(stream, Way { stream: Stream::new(settings), watch: None });
+                self.ways.insert(
+                    stream,
+                    Way {
+                        stream: Stream::new(settings),
+                        watch: None,
+                        wakes: None,
+                    },
+                );
+                self.with_way(stream, |_, _, _| {});
             }
-            ToPump::RunBegins { stream } => self.with_way(stream, |way, now, desk| way.stream.begin(now, desk)),
+            ToPump::RunBegins { stream } => {
+                self.with_way(stream, |way, now, desk| way.stream.begin(now, desk))
+            }
             ToPump::RunEnded { stream } => {
                 self.drain(stream);
                 self.with_way(stream, |way, now, desk| way.stream.finish(now, desk));
@@ -198,12 +262,14 @@ impl Loop {
                     way.watch = None;
                 }
             }
-            ToPump::Rotate { stream } => self.with_way(stream, |way, now, desk| way.stream.rotate_now(now, desk)),
+            ToPump::Rotate { stream } => {
+                self.with_way(stream, |way, now, desk| way.stream.rotate_now(now, desk))
+            }
             ToPump::Close { stream } => {
                 self.drain(stream);
                 self.with_way(stream, |way, now, desk| way.stream.finish(now, desk));
                 self.with_port(|port| port.detach(stream));
-                self.ways.remove(&stream);
+                self.forget(stream);
             }
             ToPump::Quit => return Told::Quit,
         }
@@ -216,16 +282,23 @@ impl Loop {
             act(way, now, &mut self.desk);
         }
         self.tell_facts(id);
+        self.appoint(id, now);
     }
 
     fn watch(&mut self, stream: StreamId, pattern: &str) {
         match Regex::new(pattern) {
             Ok(pattern) => {
                 if let Some(way) = self.ways.get_mut(&stream) {
-                    way.watch = Some(Box::new(Watch { pattern, begun: Vec::new() }));
+                    way.watch = Some(Box::new(Watch {
+                        pattern,
+                        begun: Vec::new(),
+                    }));
                 }
             }
-            Err(why) => self.say(FromPump::BadPattern { stream, why: why.to_string() }),
+            Err(why) => self.say(FromPump::BadPattern {
+                stream,
+                why: why.to_string(),
+            }),
         }
     }
 
@@ -250,13 +323,16 @@ impl Loop {
 
     fn take(&mut self, id: StreamId, chunk: &[u8]) {
         let now = self.now();
-        let Some(way) = self.ways.get_mut(&id) else { return };
+        let Some(way) = self.ways.get_mut(&id) else {
+            return;
+        };
         way.stream.write(chunk, now, &mut self.desk);
         if way.watch.as_mut().is_some_and(|watch| watch.sees(chunk)) {
             way.watch = None;
             self.say(FromPump::Matched { stream: id });
         }
         self.tell_facts(id);
+        self.appoint(id, now);
     }
 
     /// Takes what is in the pipe now, and no more than a pipe can hold: a flood does not hold the loop.
@@ -265,6 +341,12 @@ impl Loop {
             if self.read(id) != ReadOnce::Some {
                 break;
             }
+        }
+    }
+
+    fn forget(&mut self, id: StreamId) {
+        if let Some(at) = self.ways.remove(&id).and_then(|way| way.wakes) {
+            self.due.remove(&(at, id));
         }
     }
 
@@ -293,7 +375,8 @@ impl Watch {
     fn sees(&mut self, chunk: &[u8]) -> bool {
         for piece in chunk.split_inclusive(|byte| *byte == b'\n') {
             let room = WATCHED.saturating_sub(self.begun.len());
-            self.begun.extend_from_slice(&piece[..piece.len().min(room)]);
+            self.begun
+                .extend_from_slice(&piece[..piece.len().min(room)]);
             if piece.ends_with(b"\n") {
                 let line = self.begun.strip_suffix(b"\n").unwrap_or(&self.begun);
                 if self.pattern.is_match(&String::from_utf8_lossy(line)) {
@@ -308,22 +391,45 @@ impl Watch {
 
 fn message_of(stream: StreamId, fact: Fact) -> Option<FromPump> {
     let trouble = |loss: Loss, because| {
-        Some(FromPump::Trouble { stream, dropped_lines: loss.lines, because })
+        Some(FromPump::Trouble {
+            stream,
+            dropped_lines: loss.lines,
+            because,
+        })
     };
     match fact {
-        Fact::Rotated { file, .. } => Some(FromPump::Rotated { stream, file: file.display().to_string() }),
-        Fact::NotRotated { file, fault } => {
-            trouble(Loss::default(), format!("`{}` cannot be rotated: {}; it goes on", file.display(), fault.meaning()))
-        }
+        Fact::Rotated { file, .. } => Some(FromPump::Rotated {
+            stream,
+            file: file.display().to_string(),
+        }),
+        Fact::NotRotated { file, fault } => trouble(
+            Loss::default(),
+            format!(
+                "`{}` cannot be rotated: {}; it goes on",
+                file.display(),
+                fault.meaning()
+            ),
+        ),
         Fact::Removed { .. } => None,
-        Fact::Replaced { file } => {
-            trouble(Loss::default(), format!("somebody replaced `{}`; a new file was begun", file.display()))
-        }
-        Fact::Dropping { fault, .. } => {
-            trouble(Loss::default(), format!("its output cannot be stored and is dropped: {}", fault.meaning()))
-        }
+        Fact::Replaced { file } => trouble(
+            Loss::default(),
+            format!(
+                "somebody replaced `{}`; a new file was begun",
+                file.display()
+            ),
+        ),
+        Fact::Dropping { fault, .. } => trouble(
+            Loss::default(),
+            format!(
+                "its output cannot be stored and is dropped: {}",
+                fault.meaning()
+            ),
+        ),
         Fact::Recovered { loss, .. } => {
-            let because = format!("its output is stored again; {} lines ({} bytes) were lost", loss.lines, loss.bytes);
+            let because = format!(
+                "its output is stored again; {} lines ({} bytes) were lost",
+                loss.lines, loss.bytes
+            );
             trouble(loss, because)
         }
     }
@@ -342,7 +448,10 @@ impl std::fmt::Debug for Outward {
 
 impl Carrier for Outward {
     fn journal(&mut self, datagram: &[u8]) -> io::Result<()> {
-        let mut port = self.port.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut port = self
+            .port
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
         port.send_datagram(JOURNAL, datagram)
     }
 
@@ -363,7 +472,10 @@ mod tests {
         let text = b"starting\nlistening on 8080\nready\n";
         for cut in 1..text.len() {
             let pattern = Regex::new("^listening on [0-9]+$").expect("compiles");
-            let mut watch = Watch { pattern, begun: Vec::new() };
+            let mut watch = Watch {
+                pattern,
+                begun: Vec::new(),
+            };
             let seen = text.chunks(cut).filter(|chunk| watch.sees(chunk)).count();
             assert_eq!(seen, 1, "cut every {cut} bytes");
         }
@@ -371,7 +483,10 @@ mod tests {
 
     #[test]
     fn a_line_not_yet_ended_is_not_judged() {
-        let mut watch = Watch { pattern: Regex::new("ready").expect("compiles"), begun: Vec::new() };
+        let mut watch = Watch {
+            pattern: Regex::new("ready").expect("compiles"),
+            begun: Vec::new(),
+        };
         assert!(!watch.sees(b"ready"));
         assert!(watch.sees(b"\n"));
     }

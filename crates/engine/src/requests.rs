@@ -3,7 +3,9 @@
 use aplomb_core::spec::{Reload, StartMode};
 use aplomb_core::{Because, Event, How, InstanceId, Shown, Wish};
 use aplomb_platform::{ChannelId, Platform};
-use aplomb_protocol::{Answer, Ask, EventKind, Fault, FaultKind, Outcome, Request, StopHow, VERSION};
+use aplomb_protocol::{
+    Answer, Ask, EventKind, Fault, FaultKind, Outcome, Request, StopHow, VERSION,
+};
 
 use crate::books::state;
 use crate::carry::streams;
@@ -39,9 +41,15 @@ impl<P: Platform> Engine<P> {
     pub(crate) fn request(&mut self, channel: ChannelId, request: Request) {
         let Request { v, id, ask } = request;
         if v != VERSION {
-            let message = format!("this engine speaks version {VERSION} of the control protocol, not {v}");
+            let message =
+                format!("this engine speaks version {VERSION} of the control protocol, not {v}");
             let action = Some("use the `aplomb` of the engine's version".to_owned());
-            let fault = Fault { kind: FaultKind::BadRequest, message, action, diagnostics: Vec::new() };
+            let fault = Fault {
+                kind: FaultKind::BadRequest,
+                message,
+                action,
+                diagnostics: Vec::new(),
+            };
             return self.desk.fault(&mut self.platform, channel, id, fault);
         }
         match self.answer_to(channel, id, ask) {
@@ -52,25 +60,46 @@ impl<P: Platform> Engine<P> {
     }
 
     /// The answer, unless it comes later.
-    fn answer_to(&mut self, channel: ChannelId, id: u64, ask: Ask) -> Result<Option<Answer>, Fault> {
+    fn answer_to(
+        &mut self,
+        channel: ChannelId,
+        id: u64,
+        ask: Ask,
+    ) -> Result<Option<Answer>, Fault> {
         match ask {
             Ask::Hello => Ok(Some(self.hello())),
-            Ask::Load { files, lenient, start } => {
+            Ask::Load {
+                files,
+                lenient,
+                start,
+            } => {
                 let taken = self.load(&files, lenient)?;
-                let starting = if start { self.start_automatic(&taken.all) } else { Vec::new() };
+                let starting = if start {
+                    self.start_automatic(&taken.all)
+                } else {
+                    Vec::new()
+                };
                 Ok(Some(self.loaded(taken, &starting)))
             }
             Ask::Start { names } => self.wish(channel, id, &names, Wish::Start, Goal::Up),
-            Ask::Stop { names, how } => self.wish(channel, id, &names, Wish::Stop(firmness(how)), Goal::Down),
+            Ask::Stop { names, how } => {
+                self.wish(channel, id, &names, Wish::Stop(firmness(how)), Goal::Down)
+            }
             Ask::Restart { names } => self.wish(channel, id, &names, Wish::Restart, Goal::Up),
             Ask::Reload { names } => self.wish(channel, id, &names, Wish::Reload, Goal::Reloaded),
             Ask::Pause { names } => self.wish(channel, id, &names, Wish::Pause, Goal::Paused),
             Ask::Continue { names } => self.wish(channel, id, &names, Wish::Continue, Goal::Up),
-            Ask::Unload { names } => self.wish(channel, id, &names, Wish::Stop(How::Plan), Goal::Unloaded),
+            Ask::Unload { names } => {
+                self.wish(channel, id, &names, Wish::Stop(How::Plan), Goal::Unloaded)
+            }
             Ask::ResetFailed { names } => {
                 for instance in resolve(&self.world, &names)? {
                     let because = Because::Asked;
-                    self.queue.push_back(Event::Wish { instance, wish: Wish::Forget, because });
+                    self.queue.push_back(Event::Wish {
+                        instance,
+                        wish: Wish::Forget,
+                        because,
+                    });
                 }
                 Ok(Some(Answer::Done))
             }
@@ -113,10 +142,16 @@ impl<P: Platform> Engine<P> {
 
     fn loaded(&self, taken: Taken, starting: &[InstanceId]) -> Answer {
         let names = |ids: &[InstanceId]| {
-            ids.iter().filter_map(|id| Some(self.world.standing(*id)?.name.to_string())).collect()
+            ids.iter()
+                .filter_map(|id| Some(self.world.standing(*id)?.name.to_string()))
+                .collect()
         };
         let starting = self.world.with_needed(starting);
-        Answer::Loaded { services: names(&taken.changed), starting: names(&starting), remarks: taken.remarks }
+        Answer::Loaded {
+            services: names(&taken.changed),
+            starting: names(&starting),
+            remarks: taken.remarks,
+        }
     }
 
     fn wish(
@@ -133,54 +168,100 @@ impl<P: Platform> Engine<P> {
         }
         // Those that begin later in a list stop first: the core has the order, the wishes only have to be there.
         for instance in &instances {
-            self.queue.push_back(Event::Wish { instance: *instance, wish, because: Because::Asked });
+            self.queue.push_back(Event::Wish {
+                instance: *instance,
+                wish,
+                because: Because::Asked,
+            });
         }
-        self.waiting.push(Waiting { channel, id, goal, instances, known: Vec::new() });
+        self.waiting.push(Waiting {
+            channel,
+            id,
+            goal,
+            instances,
+            known: Vec::new(),
+        });
         self.news = true;
         Ok(None)
     }
 
     /// What can be told to be impossible before anything is begun.
     fn may_wish(&self, instance: InstanceId, wish: Wish) -> Result<(), Fault> {
-        let Some(standing) = self.world.standing(instance) else { return Ok(()) };
+        let Some(standing) = self.world.standing(instance) else {
+            return Ok(());
+        };
         let name = standing.name;
         let refuse = |kind, message: String, action: &str| {
-            Err(Fault { kind, message, action: Some(action.to_owned()), diagnostics: Vec::new() })
+            Err(Fault {
+                kind,
+                message,
+                action: Some(action.to_owned()),
+                diagnostics: Vec::new(),
+            })
         };
-        let up = matches!(standing.shown, Shown::Running | Shown::Paused | Shown::PausePending | Shown::ContinuePending);
+        let up = matches!(
+            standing.shown,
+            Shown::Running | Shown::Paused | Shown::PausePending | Shown::ContinuePending
+        );
         match wish {
-            Wish::Start | Wish::Restart if standing.spec.start_mode == StartMode::Disabled => refuse(
-                FaultKind::Refused,
-                format!("`{name}` is disabled by its definition"),
-                "set its start-mode to `auto` or `manual`",
-            ),
+            Wish::Start | Wish::Restart if standing.spec.start_mode == StartMode::Disabled => {
+                refuse(
+                    FaultKind::Refused,
+                    format!("`{name}` is disabled by its definition"),
+                    "set its start-mode to `auto` or `manual`",
+                )
+            }
             Wish::Reload if standing.spec.reload == Reload::Impossible => refuse(
                 FaultKind::Refused,
                 format!("`{name}` cannot be told to reload: its definition does not say how"),
                 "give it `reload`, or use `aplomb restart`",
             ),
-            Wish::Reload | Wish::Pause | Wish::Continue if !up => {
-                refuse(FaultKind::NotRunning, format!("`{name}` is not running"), "start it first")
-            }
-            Wish::Start | Wish::Stop(_) | Wish::Restart | Wish::Reload | Wish::Pause | Wish::Continue | Wish::Forget => {
-                Ok(())
-            }
+            Wish::Reload | Wish::Pause | Wish::Continue if !up => refuse(
+                FaultKind::NotRunning,
+                format!("`{name}` is not running"),
+                "start it first",
+            ),
+            Wish::Start
+            | Wish::Stop(_)
+            | Wish::Restart
+            | Wish::Reload
+            | Wish::Pause
+            | Wish::Continue
+            | Wish::Forget => Ok(()),
         }
     }
 
     fn statuses(&mut self, names: &[String], detail: bool) -> Result<Answer, Fault> {
-        let ids = if names.is_empty() { self.world.instances().collect() } else { resolve(&self.world, names)? };
-        let services = ids.into_iter().filter_map(|id| self.status(id, detail)).collect();
+        let ids = if names.is_empty() {
+            self.world.instances().collect()
+        } else {
+            resolve(&self.world, names)?
+        };
+        let services = ids
+            .into_iter()
+            .filter_map(|id| self.status(id, detail))
+            .collect();
         Ok(Answer::Status { services })
     }
 
-    fn subscribe(&mut self, channel: ChannelId, id: u64, names: &[String], replay: bool) -> Result<(), Fault> {
+    fn subscribe(
+        &mut self,
+        channel: ChannelId,
+        id: u64,
+        names: &[String],
+        replay: bool,
+    ) -> Result<(), Fault> {
         let ids = resolve(&self.world, names)?;
-        let names: Vec<_> =
-            ids.iter().filter_map(|id| Some(self.world.standing(*id)?.name.to_string())).collect();
-        self.desk.answer(&mut self.platform, channel, id, Answer::Done);
+        let names: Vec<_> = ids
+            .iter()
+            .filter_map(|id| Some(self.world.standing(*id)?.name.to_string()))
+            .collect();
+        self.desk
+            .answer(&mut self.platform, channel, id, Answer::Done);
         if replay {
-            let wanted = |service: &String| names.is_empty() || service.is_empty() || names.contains(service);
+            let wanted = |service: &String| {
+                names.is_empty() || service.is_empty() || names.contains(service)
+            };
             for event in self.books.latest().filter(|event| wanted(&event.service)) {
                 self.desk.event(&mut self.platform, channel, event);
             }
@@ -191,11 +272,19 @@ impl<P: Platform> Engine<P> {
 
     fn show(&self, name: &str, defaults: bool) -> Result<Answer, Fault> {
         let ids = resolve(&self.world, &[name.to_owned()])?;
-        let specs = ids.into_iter().filter_map(|id| Some(self.world.standing(id)?.spec.clone()));
+        let specs = ids
+            .into_iter()
+            .filter_map(|id| Some(self.world.standing(id)?.spec.clone()));
         let write = |spec: std::rc::Rc<aplomb_core::Spec>| {
-            if defaults { aplomb_units::toml::write_all(&spec) } else { aplomb_units::toml::write(&spec) }
+            if defaults {
+                aplomb_units::toml::write_all(&spec)
+            } else {
+                aplomb_units::toml::write(&spec)
+            }
         };
-        Ok(Answer::Text { text: specs.map(write).collect::<Vec<_>>().join("\n") })
+        Ok(Answer::Text {
+            text: specs.map(write).collect::<Vec<_>>().join("\n"),
+        })
     }
 
     /// Answers those whose services have arrived.
@@ -207,7 +296,9 @@ impl<P: Platform> Engine<P> {
         }
         let mut still = Vec::new();
         for waiting in std::mem::take(&mut self.waiting) {
-            if waiting.goal != Goal::Reloaded && waiting.instances.iter().all(|id| self.is_settled(*id)) {
+            if waiting.goal != Goal::Reloaded
+                && waiting.instances.iter().all(|id| self.is_settled(*id))
+            {
                 self.arrived(waiting);
             } else if waiting.instances.is_empty() {
                 self.arrived(waiting);
@@ -219,12 +310,23 @@ impl<P: Platform> Engine<P> {
     }
 
     fn is_settled(&self, id: InstanceId) -> bool {
-        self.world.standing(id).is_none_or(|standing| standing.settled)
+        self.world
+            .standing(id)
+            .is_none_or(|standing| standing.settled)
     }
 
     fn arrived(&mut self, waiting: Waiting) {
-        let Waiting { channel, id, goal, instances, known } = waiting;
-        let mut outcomes: Vec<_> = instances.iter().filter_map(|id| self.outcome(*id, goal)).collect();
+        let Waiting {
+            channel,
+            id,
+            goal,
+            instances,
+            known,
+        } = waiting;
+        let mut outcomes: Vec<_> = instances
+            .iter()
+            .filter_map(|id| self.outcome(*id, goal))
+            .collect();
         for (instance, what) in known {
             if let Some(standing) = self.world.standing(instance) {
                 outcomes.push(Outcome {
@@ -240,7 +342,12 @@ impl<P: Platform> Engine<P> {
                 self.unload(instance);
             }
         }
-        self.desk.answer(&mut self.platform, channel, id, Answer::Outcomes { outcomes });
+        self.desk.answer(
+            &mut self.platform,
+            channel,
+            id,
+            Answer::Outcomes { outcomes },
+        );
     }
 
     fn outcome(&self, id: InstanceId, goal: Goal) -> Option<Outcome> {
@@ -261,7 +368,13 @@ impl<P: Platform> Engine<P> {
     }
 
     fn unload(&mut self, instance: InstanceId) {
-        let Some(name) = self.world.standing(instance).map(|standing| standing.name.clone()) else { return };
+        let Some(name) = self
+            .world
+            .standing(instance)
+            .map(|standing| standing.name.clone())
+        else {
+            return;
+        };
         if !self.world.unload(instance) {
             return;
         }
@@ -275,14 +388,26 @@ impl<P: Platform> Engine<P> {
         }
         self.books.forget(instance);
         let when = self.when();
-        let event = self.books.note(&name, None, EventKind::Unloaded, "its definition was dropped".to_owned(), when);
+        let event = self.books.note(
+            &name,
+            None,
+            EventKind::Unloaded,
+            "its definition was dropped".to_owned(),
+            when,
+        );
         self.desk.publish(&mut self.platform, &event);
     }
 
     /// A reload has come to its end.
     pub(crate) fn reload_over(&mut self, instance: InstanceId, outcome: Result<(), String>) {
-        for waiting in self.waiting.iter_mut().filter(|waiting| waiting.goal == Goal::Reloaded) {
-            let Some(at) = waiting.instances.iter().position(|id| *id == instance) else { continue };
+        for waiting in self
+            .waiting
+            .iter_mut()
+            .filter(|waiting| waiting.goal == Goal::Reloaded)
+        {
+            let Some(at) = waiting.instances.iter().position(|id| *id == instance) else {
+                continue;
+            };
             waiting.instances.swap_remove(at);
             waiting.known.push((instance, outcome.clone()));
         }
@@ -310,8 +435,12 @@ fn firmness(how: StopHow) -> How {
 
 fn holding_words(holding: &aplomb_platform::Holding) -> String {
     match holding {
-        aplomb_platform::Holding::ControlGroup { root } => format!("a control group each, below {root}"),
-        aplomb_platform::Holding::Subreaper { because } => format!("sessions and orphans that come to us ({because})"),
+        aplomb_platform::Holding::ControlGroup { root } => {
+            format!("a control group each, below {root}")
+        }
+        aplomb_platform::Holding::Subreaper { because } => {
+            format!("sessions and orphans that come to us ({because})")
+        }
         aplomb_platform::Holding::Job => "a job object each".to_owned(),
         aplomb_platform::Holding::Fake => "a simulation".to_owned(),
     }

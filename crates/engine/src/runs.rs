@@ -66,7 +66,9 @@ impl Runs {
     /// A program of this run was begun.
     pub(crate) fn began(&mut self, id: RunId, task: Task, started: Started) {
         self.owners.insert(started.process, Owner::Task(id, task));
-        let Some(run) = self.runs.get_mut(&id) else { return };
+        let Some(run) = self.runs.get_mut(&id) else {
+            return;
+        };
         match task {
             Task::Main(_) => {
                 // An earlier main process, if it still lives, is one of the tree from now on.
@@ -97,7 +99,8 @@ impl Runs {
         if let Owner::Task(id, _) = owner
             && let Some(run) = self.runs.get_mut(&id)
         {
-            run.commands.retain(|(_, started)| started.process != process);
+            run.commands
+                .retain(|(_, started)| started.process != process);
             if run.main.is_some_and(|main| main.process == process) {
                 run.main = None;
             }
@@ -125,7 +128,10 @@ impl Runs {
         if let Some(tree) = run.tree {
             self.trees.remove(&tree);
         }
-        let processes = run.main.iter().chain(run.commands.iter().map(|(_, started)| started));
+        let processes = run
+            .main
+            .iter()
+            .chain(run.commands.iter().map(|(_, started)| started));
         for started in processes {
             self.owners.remove(&started.process);
         }

@@ -14,7 +14,8 @@ impl<P: Platform> Engine<P> {
     pub(crate) fn status(&mut self, id: InstanceId, detail: bool) -> Option<ServiceStatus> {
         let tree = {
             let run = self.world.standing(id)?.run;
-            run.and_then(|run| self.runs.get(run)).and_then(|held| held.tree)
+            run.and_then(|run| self.runs.get(run))
+                .and_then(|held| held.tree)
         };
         let (members, usage) = match tree.filter(|_| detail) {
             Some(tree) => (self.platform.members(tree), self.platform.usage(tree)),
@@ -25,7 +26,9 @@ impl<P: Platform> Engine<P> {
         let standing = self.world.standing(id)?;
         let blank = Book::default();
         let book = self.books.get(id).unwrap_or(&blank);
-        let ago = |at: aplomb_core::Instant| wall.saturating_sub(u64::try_from(now.since(at).as_nanos()).unwrap_or(0));
+        let ago = |at: aplomb_core::Instant| {
+            wall.saturating_sub(u64::try_from(now.since(at).as_nanos()).unwrap_or(0))
+        };
         Some(ServiceStatus {
             service: standing.name.to_string(),
             description: standing.spec.description.clone(),
@@ -70,12 +73,27 @@ fn next_step(standing: &Standing<'_>, now: aplomb_core::Instant) -> Option<NextS
         Next::Kill => "kill",
     };
     let in_ms = u64::try_from(at.since(now).as_millis()).unwrap_or(u64::MAX);
-    Some(NextStep { what: what.to_owned(), in_ms })
+    Some(NextStep {
+        what: what.to_owned(),
+        in_ms,
+    })
 }
 
 fn member(member: Member) -> protocol::Member {
-    let Member { pid, parent, name, state, command_line } = member;
-    protocol::Member { pid, parent, name, state, command_line }
+    let Member {
+        pid,
+        parent,
+        name,
+        state,
+        command_line,
+    } = member;
+    protocol::Member {
+        pid,
+        parent,
+        name,
+        state,
+        command_line,
+    }
 }
 
 fn usage_words(usage: &Usage) -> protocol::Usage {
@@ -83,7 +101,9 @@ fn usage_words(usage: &Usage) -> protocol::Usage {
         processes: usage.processes,
         threads: usage.threads,
         memory_bytes: usage.memory,
-        cpu_ms: usage.cpu.map(|cpu| u64::try_from(cpu.as_millis()).unwrap_or(u64::MAX)),
+        cpu_ms: usage
+            .cpu
+            .map(|cpu| u64::try_from(cpu.as_millis()).unwrap_or(u64::MAX)),
         open_files: usage.open_files,
     }
 }

@@ -7,19 +7,19 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
-use crate::app::{self, App, BoxError};
-use crate::ctx::Ctx;
+use crate::app::{App, BoxError};
+use crate::begun::Begun;
+#[cfg(feature = "tokio")]
+use crate::begun::Lifecycle;
 use crate::fault;
 use crate::health::Health;
-use crate::life::{Driver, Host, Life, Link, Message, ROOT, Setting};
-use crate::machine::{Again, Level, Settings};
+use crate::life::{Life, Link, ROOT, Setting};
+use crate::machine::{Again, Settings};
 use crate::notice::{self, Notice, Observer};
-use crate::os;
-use crate::report::Report;
-use crate::signal::{OnSignal, Signal};
+use crate::os::{self, Host};
+use crate::signal::{OnSignal, Signal, Work};
 use crate::stage::{Stage, StageTimes};
 
 /// How the process ends after a stop that a signal asked for.
@@ -79,10 +79,8 @@ pub struct Builder {
     observer: Option<Observer>,
     exit_style: ExitStyle,
     report_to: Option<PathBuf>,
-    #[cfg(windows)]
     service: Option<String>,
-    #[cfg(windows)]
-    pausing: Option<crate::life::Pausing>,
+    pausing: Option<(Work, Work)>,
 }
 
 impl std::fmt::Debug for Builder {
@@ -105,15 +103,19 @@ impl Builder {
             observer: None,
             exit_style: ExitStyle::default(),
             report_to: None,
-            #[cfg(windows)]
             service: None,
-            #[cfg(windows)]
             pausing: None,
         }
     }
 
     /// The time from the stop request until the platform kills, 30 s by default. All stages together get this less the
     /// kill margin. Without this call `APLOMB_GRACE` (`30`, `30s`, `1500ms`) is asked first.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// let builder = aplomb_lifecycle::app("orders").grace(Duration::from_secs(60)).kill_margin(Duration::from_secs(5));
+    /// # let _ = builder;
+    /// ```
     pub fn grace(mut self, grace: Duration) -> Self {
         self.grace = Some(grace);
         self
@@ -128,6 +130,12 @@ impl Builder {
 
     /// How long the application goes on serving after it turned unready, 10 s by default. Zero when an orchestrator's
     /// pre-stop hook has waited already. A person at a terminal never waits for it.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// let builder = aplomb_lifecycle::app("orders").lame_duck(Duration::ZERO); // a preStop hook has slept already
+    /// # let _ = builder;
+    /// ```
     pub fn lame_duck(mut self, time: Duration) -> Self {
         self.settings.lame_duck = time;
         self
@@ -140,18 +148,40 @@ impl Builder {
     }
 
     /// Other times for one stage.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use aplomb_lifecycle::{Stage, StageTimes, app};
+    /// let times = StageTimes { reserve: Duration::from_secs(3), max: Duration::from_secs(15) };
+    /// let builder = app("orders").stage(Stage::at(350), times);
+    /// # let _ = builder;
+    /// ```
     pub fn stage(mut self, stage: Stage, times: StageTimes) -> Self {
         self.settings.times.insert(stage, times);
         self
     }
 
     /// What a signal does, instead of its custom.
+    ///
+    /// ```
+    /// use aplomb_lifecycle::{OnSignal, Signal, app};
+    /// let builder = app("gateway")
+    ///     .on_signal(Signal::HUP, OnSignal::reload(|| { /* read the settings again */ }))
+    ///     .on_signal(Signal::QUIT, OnSignal::Force);
+    /// # let _ = builder;
+    /// ```
     pub fn on_signal(mut self, signal: Signal, does: OnSignal) -> Self {
         self.signals.insert(signal.number(), does);
         self
     }
 
     /// What a SIGTERM does that comes 500 ms or more after the first.
+    ///
+    /// ```
+    /// use aplomb_lifecycle::{Again, app};
+    /// let builder = app("worker").again(Again::Ignore);
+    /// # let _ = builder;
+    /// ```
     pub fn again(mut self, again: Again) -> Self {
         self.settings.again = again;
         self
@@ -159,12 +189,22 @@ impl Builder {
 
     /// Serves `GET /readyz` and `/livez` at `address`, from a thread of its own, until the very end of the stop.
     /// `/readyz` is the first thing to turn (503) and the last to close: a balancer sees "unready", never "refused".
+    ///
+    /// ```
+    /// let builder = aplomb_lifecycle::app("orders").health(([127, 0, 0, 1], 9090).into());
+    /// # let _ = builder;
+    /// ```
     pub fn health(mut self, address: SocketAddr) -> Self {
         self.health = Some(address);
         self
     }
 
     /// Gives every [`Notice`] to `observer` instead of standard error. Called on the life thread: it must not block.
+    ///
+    /// ```
+    /// let builder = aplomb_lifecycle::app("orders").observe(|notice| eprintln!("lifecycle: {notice}"));
+    /// # let _ = builder;
+    /// ```
     pub fn observe(mut self, observer: impl Fn(&Notice) + Send + Sync + 'static) -> Self {
         self.observer = Some(Arc::new(observer));
         self
@@ -184,41 +224,26 @@ impl Builder {
 
     /// On Windows, runs under the service control manager as `name`; started from a terminal it falls back to the
     /// console. Elsewhere it changes nothing, so that one `main` serves both.
-    #[cfg_attr(
-        not(windows),
-        expect(
-            unused_mut,
-            unused_variables,
-            reason = "the name matters on Windows only"
-        )
-    )]
+    ///
+    /// ```no_run
+    /// use aplomb_lifecycle::app;
+    /// fn main() -> std::process::ExitCode {
+    ///     app("agent").windows_service("AcmeAgent").on_pause(|| {}, || {}).run_sync(|_| Ok(()))
+    /// }
+    /// ```
     pub fn windows_service(mut self, name: impl Into<String>) -> Self {
-        #[cfg(windows)]
-        {
-            self.service = Some(name.into());
-        }
+        self.service = Some(name.into());
         self
     }
 
     /// What a service does when the service control manager pauses and continues it. Each runs on a thread of its own;
     /// PAUSED or RUNNING is reported when it returns. Without this call a pause is accepted and changes nothing.
-    #[cfg_attr(
-        not(windows),
-        expect(
-            unused_mut,
-            unused_variables,
-            reason = "there are no such controls elsewhere"
-        )
-    )]
     pub fn on_pause(
         mut self,
         pause: impl Fn() + Send + Sync + 'static,
         resume: impl Fn() + Send + Sync + 'static,
     ) -> Self {
-        #[cfg(windows)]
-        {
-            self.pausing = Some((Arc::new(pause), Arc::new(resume)));
-        }
+        self.pausing = Some((Arc::new(pause), Arc::new(resume)));
         self
     }
 
@@ -327,18 +352,8 @@ impl Builder {
         Ok(Lifecycle { begun, setup })
     }
 
-    #[cfg(not(windows))]
-    fn hosted(self, run: impl FnOnce(Self) -> u8) -> ExitCode {
-        ExitCode::from(run(self))
-    }
-
-    #[cfg(windows)]
     fn hosted(mut self, run: impl FnOnce(Self) -> u8) -> ExitCode {
-        let code = match self.service.take() {
-            Some(name) => os::service::hosted(&name, move || run(self)),
-            None => run(self),
-        };
-        ExitCode::from(code)
+        ExitCode::from(os::hosted(self.service.take(), move || run(self)))
     }
 
     /// Handlers, then whatever `prepare` makes, then the life thread.
@@ -356,25 +371,18 @@ impl Builder {
         prepare: impl FnOnce(App) -> Result<App, BeginError>,
     ) -> Result<Begun, BeginError> {
         let made = Instant::now();
+        let signals = self.caught();
         let system = |what| move |source| BeginError::System { what, source };
         let (post, inbox) = os::mailbox().map_err(system("the mailbox"))?;
         let link = Link { post, group: ROOT };
         let installed = os::signals::install(
-            &self.caught(),
+            &signals,
             &[Signal::HUP.number(), Signal::INT.number()],
             &link.post,
         )?;
-        fault::note_places();
+        fault::note_places(&link);
         let app = prepare(App::new(name, link))?;
-        #[cfg_attr(
-            not(windows),
-            expect(unused_mut, reason = "only a service can be paused")
-        )]
-        let mut host = Host::from_env();
-        #[cfg(windows)]
-        {
-            host.pausing = self.pausing;
-        }
+        let host = Host::from_env(self.signals, self.pausing);
         let mut settings = self.settings;
         settings.grace = match self.grace {
             Some(grace) => grace,
@@ -393,7 +401,6 @@ impl Builder {
             inbox,
             host,
             observer: self.observer.unwrap_or_else(|| notice::to_stderr(name)),
-            signals: self.signals,
             settings,
             report_to: self
                 .report_to
@@ -402,7 +409,7 @@ impl Builder {
         };
         let life = Life::new(app.clone(), setting);
         let thread = std::thread::Builder::new()
-            .name("aplomb-life".into())
+            .name(crate::life::THREAD.into())
             .spawn(move || life.live());
         let thread = thread.map_err(system("the life thread"))?;
         Ok(Begun {
@@ -423,123 +430,6 @@ impl Builder {
         signals.sort_unstable();
         signals.dedup();
         signals
-    }
-}
-
-/// An application whose handlers and life thread are in place.
-#[derive(Debug)]
-struct Begun {
-    app: App,
-    exit_style: ExitStyle,
-    installed: os::signals::Installed,
-    health: Option<Health>,
-    thread: std::thread::JoinHandle<()>,
-}
-
-impl Begun {
-    /// Declares "setup" and returns the context of its only run.
-    fn declare_setup(&self) -> Ctx {
-        let (sender, receiver) = mpsc::sync_channel(1);
-        let part = Stage::UNREADY.part("setup").announces();
-        self.app.declare(
-            part,
-            Driver::Code(Box::new(move |ctx| drop(sender.try_send(ctx)))),
-        );
-        match receiver.recv() {
-            Ok(ctx) => ctx,
-            // A stop came first: the run never starts, and whatever is said of it is ignored.
-            Err(mpsc::RecvError) => Ctx {
-                cell: Arc::clone(&self.app.whole.cell),
-                whole: Arc::clone(&self.app.whole.cell),
-                link: self.app.link.clone(),
-                id: crate::PartId(0),
-                run: 0,
-            },
-        }
-    }
-
-    fn set_up_here<F>(self, setup: F) -> u8
-    where
-        F: FnOnce(App) -> Result<(), BoxError>,
-    {
-        let ctx = self.declare_setup();
-        if ctx.run > 0 {
-            let app = self.app.clone();
-            ctx.ended(app::caught(move || setup(app)));
-        }
-        self.wait();
-        self.end()
-    }
-
-    fn wait(&self) {
-        self.app
-            .whole
-            .cell
-            .wait(None, |seen| seen.level >= Level::Abort);
-    }
-
-    /// Takes the end of the process out of the life thread's hands. Health goes last.
-    fn end(self) -> u8 {
-        let (code, report) = match self.app.whole.finished.get() {
-            Some((code, report)) => (*code, Some(Arc::clone(report))),
-            None => (1, None),
-        };
-        self.app.link.send(Message::Returned);
-        drop(self.thread.join());
-        drop(self.installed);
-        drop(self.health);
-        #[cfg(unix)]
-        if let (ExitStyle::Resignal, 0, Some(report)) = (self.exit_style, code, report) {
-            resignal(&report);
-        }
-        #[cfg(windows)]
-        let _ = (self.exit_style, report);
-        code
-    }
-}
-
-#[cfg(unix)]
-fn resignal(report: &Report) {
-    let named = |signal: &Signal| report.cause.signal.as_deref() == Some(&*signal.name());
-    if let Some(signal) = [Signal::TERM, Signal::INT, Signal::QUIT, Signal::HUP]
-        .iter()
-        .find(|signal| named(signal))
-    {
-        os::raise_default(signal.number());
-    }
-}
-
-/// The application inside a program's own runtime; see [`Builder::install`].
-#[cfg(feature = "tokio")]
-#[derive(Debug)]
-pub struct Lifecycle {
-    begun: Begun,
-    setup: Ctx,
-}
-
-#[cfg(feature = "tokio")]
-impl Lifecycle {
-    /// Where to register components.
-    #[must_use]
-    pub fn app(&self) -> &App {
-        &self.begun.app
-    }
-
-    /// Says that all components are registered: readiness now depends on them alone.
-    pub fn registered(&self) {
-        self.setup.ended(crate::machine::Ending::Done);
-    }
-
-    /// Waits until the stop is over, and gives the signals back. The caller ends the process.
-    pub async fn wait(self) -> Arc<Report> {
-        let whole = Arc::clone(&self.begun.app.whole);
-        whole.cell.until(|seen| seen.level >= Level::Abort).await;
-        // The exit code is in the report.
-        let _ = self.begun.end();
-        match whole.finished.get() {
-            Some((_, report)) => Arc::clone(report),
-            None => unreachable!("the level is raised after the report was stored"),
-        }
     }
 }
 

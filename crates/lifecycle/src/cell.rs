@@ -26,7 +26,8 @@ pub(crate) enum Start {
 #[derive(Debug, Clone)]
 pub(crate) struct Flight {
     pub(crate) name: String,
-    pub(crate) place: &'static Location<'static>,
+    /// Where it was begun, if the program's own code began it.
+    pub(crate) place: Option<&'static Location<'static>>,
     pub(crate) since: Instant,
 }
 
@@ -51,8 +52,7 @@ pub(crate) struct Seen {
     pub(crate) facts: BTreeMap<&'static str, u64>,
     wakers: BTreeMap<u64, Waker>,
     next: u64,
-    #[cfg(unix)]
-    bell: Option<(std::io::PipeReader, Option<std::io::PipeWriter>)>,
+    pub(crate) bell: Option<crate::os::Bell>,
 }
 
 #[derive(Debug)]
@@ -75,7 +75,6 @@ impl Cell {
             facts: BTreeMap::new(),
             wakers: BTreeMap::new(),
             next: 0,
-            #[cfg(unix)]
             bell: None,
         };
         Arc::new(Self {
@@ -93,12 +92,10 @@ impl Cell {
     fn change(&self, change: impl FnOnce(&mut Seen)) {
         let mut seen = self.seen();
         change(&mut seen);
-        #[cfg(unix)]
         if seen.level >= Level::Stop
-            && let Some((_, writer)) = &mut seen.bell
+            && let Some(bell) = &mut seen.bell
         {
-            // Closing the writing end makes the reading end readable for good.
-            *writer = None;
+            bell.ring();
         }
         let wakers = std::mem::take(&mut seen.wakers);
         drop(seen);
@@ -161,22 +158,7 @@ impl Cell {
         }
     }
 
-    /// A descriptor that becomes readable when the stop begins.
-    #[cfg(unix)]
-    pub(crate) fn bell(&self) -> std::io::Result<std::os::fd::OwnedFd> {
-        let mut seen = self.seen();
-        if seen.bell.is_none() {
-            let (reader, writer) = std::io::pipe()?;
-            let writer = (seen.level < Level::Stop).then_some(writer);
-            seen.bell = Some((reader, writer));
-        }
-        match &seen.bell {
-            Some((reader, _)) => Ok(reader.try_clone()?.into()),
-            None => Err(std::io::ErrorKind::NotFound.into()),
-        }
-    }
-
-    pub(crate) fn take_off(&self, name: String, place: &'static Location<'static>) -> u64 {
+    pub(crate) fn take_off(&self, name: String, place: Option<&'static Location<'static>>) -> u64 {
         let mut seen = self.seen();
         seen.next += 1;
         let key = seen.next;
@@ -271,8 +253,8 @@ mod tests {
     #[test]
     fn work_is_counted_from_the_stop_on() {
         let cell = Cell::new("x".into());
-        let first = cell.take_off("a".into(), Location::caller());
-        let second = cell.take_off("b".into(), Location::caller());
+        let first = cell.take_off("a".into(), None);
+        let second = cell.take_off("b".into(), None);
         cell.land(first);
         cell.tell(Level::Stop, None);
         cell.land(second);

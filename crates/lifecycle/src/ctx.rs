@@ -33,11 +33,25 @@ impl Ctx {
     }
 
     /// Resolves when this component is to stop: finish what you hold, take nothing new.
+    ///
+    /// ```no_run
+    /// # async fn component(ctx: aplomb_lifecycle::Ctx) {
+    /// ctx.stopping().await;
+    /// // finish what you hold
+    /// # }
+    /// ```
     pub fn stopping(&self) -> impl Future<Output = ()> + Send + Unpin + use<> {
         self.reached(Level::Stop)
     }
 
     /// Resolves when time runs short or somebody asked again: drop retries, break streams.
+    ///
+    /// ```no_run
+    /// # async fn component(ctx: aplomb_lifecycle::Ctx) {
+    /// ctx.hurry().await;
+    /// // no more retries
+    /// # }
+    /// ```
     pub fn hurry(&self) -> impl Future<Output = ()> + Send + Unpin + use<> {
         self.reached(Level::Hurry)
     }
@@ -69,6 +83,13 @@ impl Ctx {
     }
 
     /// When this component is cut, once it is stopping. Carry it into the calls you make.
+    ///
+    /// ```no_run
+    /// # fn component(ctx: aplomb_lifecycle::Ctx) {
+    /// let left = ctx.deadline().map(|at| at.saturating_duration_since(std::time::Instant::now()));
+    /// # let _ = left;
+    /// # }
+    /// ```
     #[must_use]
     pub fn deadline(&self) -> Option<Instant> {
         self.cell.seen().until
@@ -90,6 +111,14 @@ impl Ctx {
     }
 
     /// Sleeps on the calling thread for `time`, or until the stop; true when it is time to stop.
+    ///
+    /// ```no_run
+    /// # fn component(ctx: aplomb_lifecycle::Ctx) {
+    /// while !ctx.park_timeout(std::time::Duration::from_secs(5)) {
+    ///     // every five seconds, until the stop
+    /// }
+    /// # }
+    /// ```
     #[must_use]
     pub fn park_timeout(&self, time: Duration) -> bool {
         self.cell.wait(Some(Instant::now() + time), |seen| {
@@ -102,34 +131,55 @@ impl Ctx {
         self.cell.wait(None, |seen| seen.level >= Level::Stop);
     }
 
-    /// A descriptor that is readable from the stop on, for poll loops. It is yours; nothing needs to be read from it.
-    ///
-    /// # Errors
-    /// When the process has no descriptors left.
-    #[cfg(unix)]
-    pub fn as_fd(&self) -> std::io::Result<std::os::fd::OwnedFd> {
-        self.cell.bell()
-    }
-
     /// Marks a piece of work as under way until the guard is dropped. Should the stop wait for it, it is named with the
     /// place of this call.
+    ///
+    /// ```no_run
+    /// # fn component(ctx: aplomb_lifecycle::Ctx) {
+    /// let _busy = ctx.in_flight("nightly export");
+    /// // "still waiting for: exporter (4 s; nightly export for 9 s, taken at src/export.rs:12)"
+    /// # }
+    /// ```
     #[track_caller]
     pub fn in_flight(&self, name: impl Into<String>) -> InFlight {
-        let key = self.cell.take_off(name.into(), Location::caller());
+        let key = self.cell.take_off(name.into(), Some(Location::caller()));
         InFlight {
             cell: Arc::clone(&self.cell),
             key,
         }
     }
 
+    /// As [`Ctx::in_flight`], for work the library itself has begun: its place would tell nobody anything.
+    #[cfg(feature = "http")]
+    pub(crate) fn in_flight_nowhere(&self, name: String) -> InFlight {
+        InFlight {
+            cell: Arc::clone(&self.cell),
+            key: self.cell.take_off(name, None),
+        }
+    }
+
     /// Says that work goes on while stopping ("sending 3 of 10"). Where the platform grants more time for progress
     /// (systemd, the service control manager), this is what buys it.
+    ///
+    /// ```no_run
+    /// # fn component(ctx: aplomb_lifecycle::Ctx, parts: Vec<String>) {
+    /// for (index, part) in parts.iter().enumerate() {
+    ///     ctx.progress(format!("sending {part}, {index} of {}", parts.len()));
+    /// }
+    /// # }
+    /// ```
     pub fn progress(&self, note: impl Into<String>) {
         self.cell.note(note.into());
         self.link.send(Message::Event(Event::Progress(self.id)));
     }
 
     /// Adds to a number that stands in the report under this name ("drained_from_queue").
+    ///
+    /// ```no_run
+    /// # fn component(ctx: aplomb_lifecycle::Ctx) {
+    /// ctx.count("messages_requeued", 12);
+    /// # }
+    /// ```
     pub fn count(&self, fact: &'static str, by: u64) {
         *self.cell.seen().facts.entry(fact).or_default() += by;
     }

@@ -63,6 +63,7 @@
 #![warn(missing_docs)]
 
 mod app;
+mod begun;
 mod budget;
 mod builder;
 mod cause;
@@ -95,9 +96,9 @@ use unix as os;
 use windows as os;
 
 pub use app::{App, BoxError, Handle};
-pub use budget::IoBudget;
 #[cfg(feature = "tokio")]
-pub use builder::Lifecycle;
+pub use begun::Lifecycle;
+pub use budget::IoBudget;
 pub use builder::{BeginError, Builder, ExitStyle};
 pub use cause::{Cause, CauseKind, Sender};
 pub use ctx::{Ctx, InFlight};

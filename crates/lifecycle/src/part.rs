@@ -67,6 +67,14 @@ impl Part {
     }
 
     /// Starts after `other` is up and, within the same stage, stops before it.
+    ///
+    /// ```no_run
+    /// # use aplomb_lifecycle::{App, Stage};
+    /// # fn register(app: &App) {
+    /// let writer = app.thread(Stage::STORES.part("writer"), |ctx| { ctx.park(); Ok(()) });
+    /// app.thread(Stage::STORES.part("indexer").after(&writer), |ctx| { ctx.park(); Ok(()) });
+    /// # }
+    /// ```
     #[must_use]
     pub fn after(mut self, other: &impl Prerequisite) -> Self {
         self.after.push(other.part_id());
@@ -74,6 +82,12 @@ impl Part {
     }
 
     /// The application becomes ready without it, and its failure to start only degrades it.
+    ///
+    /// ```
+    /// use aplomb_lifecycle::Stage;
+    /// let cache = Stage::STORES.part("cache").optional();
+    /// # let _ = cache;
+    /// ```
     #[must_use]
     pub fn optional(mut self) -> Self {
         self.required = false;
@@ -81,6 +95,12 @@ impl Part {
     }
 
     /// Starts on first use instead of at once, and does not hold readiness back.
+    ///
+    /// ```
+    /// use aplomb_lifecycle::Stage;
+    /// let search = Stage::STORES.part("search-index").lazy();
+    /// # let _ = search;
+    /// ```
     #[must_use]
     pub fn lazy(mut self) -> Self {
         self.lazy = true;
@@ -89,6 +109,18 @@ impl Part {
     }
 
     /// Counts as up only when its code calls [`crate::Ctx::ready`]; without this, as soon as it runs.
+    ///
+    /// ```no_run
+    /// # use aplomb_lifecycle::{App, Stage};
+    /// # fn register(app: &App) {
+    /// app.thread(Stage::WORKERS.part("consumer").announces(), |ctx| {
+    ///     // join the group, then:
+    ///     ctx.ready();
+    ///     ctx.park();
+    ///     Ok(())
+    /// });
+    /// # }
+    /// ```
     #[must_use]
     pub fn announces(mut self) -> Self {
         self.announces = true;
@@ -96,6 +128,12 @@ impl Part {
     }
 
     /// What its failure means for the rest.
+    ///
+    /// ```
+    /// use aplomb_lifecycle::{OnFailure, Stage};
+    /// let moody = Stage::WORKERS.part("importer").on_failure(OnFailure::Restart);
+    /// # let _ = moody;
+    /// ```
     #[must_use]
     pub fn on_failure(mut self, policy: OnFailure) -> Self {
         self.on_failure = policy;
@@ -103,6 +141,12 @@ impl Part {
     }
 
     /// Limits each attempt to start by `budget.connect`, and its close by `budget.read`.
+    ///
+    /// ```
+    /// use aplomb_lifecycle::{IoBudget, Stage};
+    /// let warm_up = Stage::WORKERS.part("warm-up").budget(IoBudget::new(2_000, 500));
+    /// # let _ = warm_up;
+    /// ```
     #[must_use]
     pub fn budget(mut self, budget: IoBudget) -> Self {
         self.connect = Some(budget.connect);

@@ -38,6 +38,9 @@ pub struct Report {
     pub forced: bool,
     /// The exit code: 0 clean, 1 a component failed, 70 panic, 75 not started, 124 something was cut off, 130 or 143 forced.
     pub exit: u8,
+    /// The panic that aborted the process, in a program built with `panic = "abort"`: nothing was closed then.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub aborted_by: Option<String>,
     /// In the order they ran.
     pub stages: Vec<StageReport>,
     /// In the order they were declared.
@@ -101,6 +104,12 @@ pub struct ComponentReport {
 
 impl Report {
     /// The document.
+    ///
+    /// ```no_run
+    /// # fn observe(report: &aplomb_lifecycle::Report) {
+    /// assert!(report.to_json().starts_with("{\"schema\":1"));
+    /// # }
+    /// ```
     #[must_use]
     pub fn to_json(&self) -> String {
         // Only strings, numbers and lists: serialising them cannot fail.
@@ -135,6 +144,9 @@ impl fmt::Display for Report {
             {
                 component.line(f)?;
             }
+        }
+        if let Some(panic) = &self.aborted_by {
+            writeln!(f, "  aborted: {panic}")?;
         }
         for name in &self.threads_left {
             writeln!(f, "  thread still running: {name}")?;

@@ -88,6 +88,13 @@ impl<T: Clone> Resource<T> {
 
     /// The time one operation may take now: the read budget, cut to what is left of a stop. For drivers that take a
     /// timeout; futures have [`Resource::bounded`].
+    ///
+    /// ```no_run
+    /// # fn query(db: &aplomb_lifecycle::Resource<u8>) {
+    /// let timeout = db.time_left();
+    /// # let _ = timeout;
+    /// # }
+    /// ```
     #[must_use]
     pub fn time_left(&self) -> Duration {
         let left = self
@@ -122,6 +129,21 @@ impl<T: Clone> Resource<T> {
 impl App {
     /// Registers a resource whose `open` and `close` block; they run on a thread of its own.
     /// `open` may take `budget.connect` and is repeated until the start deadline; `close` may take `budget.read`.
+    ///
+    /// ```no_run
+    /// # use std::sync::Arc;
+    /// # use aplomb_lifecycle::{App, IoBudget, Stage};
+    /// # fn register(app: &App) {
+    /// let log = app.resource_blocking(
+    ///     Stage::TELEMETRY.part("audit-log"),
+    ///     IoBudget::CACHE,
+    ///     || Ok(Arc::new(std::fs::File::create("audit.log")?)),
+    ///     |file: Arc<std::fs::File>| Ok(file.sync_all()?),
+    /// );
+    /// let file = log.get_blocking();
+    /// # drop(file);
+    /// # }
+    /// ```
     pub fn resource_blocking<T, O, C>(
         &self,
         part: Part,

@@ -195,13 +195,19 @@ impl<T: Clone> Resource<T> {
     /// Runs one operation within the resource's read budget, cut to what is left of a stop. Over it, the operation is
     /// dropped, which releases what it held; the error names the resource. Meanwhile it counts as in flight.
     ///
+    /// ```no_run
+    /// # async fn query(db: &aplomb_lifecycle::Resource<u8>) -> Result<(), aplomb_lifecycle::TimedOut> {
+    /// let rows = db.bounded(async { 42 }).await?;
+    /// # let _ = rows; Ok(()) }
+    /// ```
+    ///
     /// # Errors
     /// [`TimedOut`], never the operation's own error: that is inside the answer.
     #[track_caller]
     pub fn bounded<F: Future>(&self, work: F) -> impl Future<Output = Result<F::Output, TimedOut>> {
         let key = self
             .cell
-            .take_off("operation".into(), std::panic::Location::caller());
+            .take_off("operation".into(), Some(std::panic::Location::caller()));
         let landing = Landing {
             cell: Arc::clone(&self.cell),
             key,

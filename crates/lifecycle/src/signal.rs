@@ -6,9 +6,11 @@
 use std::fmt;
 use std::sync::Arc;
 
+use crate::os;
+
 /// A signal that can be caught. On Windows there are none; declarations for them are accepted and never fire.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Signal(i32);
+pub struct Signal(pub(crate) i32);
 
 /// Why a signal number is not accepted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -34,12 +36,6 @@ impl Signal {
     pub const INT: Self = Self(2);
     /// Ctrl+\.
     pub const QUIT: Self = Self(3);
-    /// For the program's own use. Its number differs between systems.
-    #[cfg(unix)]
-    pub const USR1: Self = Self(libc::SIGUSR1);
-    /// For the program's own use. Its number differs between systems.
-    #[cfg(unix)]
-    pub const USR2: Self = Self(libc::SIGUSR2);
     /// The polite request to end.
     pub const TERM: Self = Self(15);
 
@@ -56,7 +52,7 @@ impl Signal {
     pub const fn from_raw(number: i32) -> Result<Self, Uncatchable> {
         match number {
             9 => Err(Uncatchable::Kill),
-            STOP => Err(Uncatchable::Stop),
+            os::signals::SIGSTOP => Err(Uncatchable::Stop),
             // SIGILL, SIGFPE, SIGSEGV have these numbers on every system.
             4 | 8 | 11 => Err(Uncatchable::Fault(number)),
             1..=64 => Ok(Self(number)),
@@ -76,25 +72,22 @@ impl Signal {
             Self::INT => "SIGINT".into(),
             Self::QUIT => "SIGQUIT".into(),
             Self::TERM => "SIGTERM".into(),
-            #[cfg(unix)]
-            Self::USR1 => "SIGUSR1".into(),
-            #[cfg(unix)]
-            Self::USR2 => "SIGUSR2".into(),
-            Self(number) => format!("signal {number}").into(),
+            Self(number) => match os::signals::name(number) {
+                Some(name) => name.into(),
+                None => format!("signal {number}").into(),
+            },
         }
     }
 }
-
-#[cfg(unix)]
-const STOP: i32 = libc::SIGSTOP;
-#[cfg(not(unix))]
-const STOP: i32 = 19;
 
 impl fmt::Display for Signal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.name())
     }
 }
+
+/// What a signal or a pause may run.
+pub(crate) type Work = Arc<dyn Fn() + Send + Sync>;
 
 /// What a signal does.
 #[derive(Clone)]

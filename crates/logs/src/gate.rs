@@ -41,7 +41,12 @@ impl RateLimit {
         if now - began < limit.1 {
             return None;
         }
-        let loss = std::mem::take(self).loss;
+        std::mem::take(self).so_far()
+    }
+
+    /// What was dropped and not said yet; the window goes on.
+    pub(crate) fn so_far(&mut self) -> Option<Loss> {
+        let loss = std::mem::take(&mut self.loss);
         (!loss.is_none()).then_some(loss)
     }
 

@@ -99,14 +99,17 @@ impl Stream {
     }
 
     /// A run has ended: an unfinished last line is written as it is. The line break it lacks is added when, in
-    /// another run, the next line comes.
+    /// another run, the next line comes. What was dropped is said now, if it can be: there may be no next line.
     pub fn finish(&mut self, now: Now, desk: &mut Desk) {
         if !self.tail.is_empty() {
             self.pass(&[], now, desk);
         }
         self.continues = None;
+        let dropped = self.rate.as_mut().and_then(|rate| rate.so_far());
+        self.say_dropped(dropped, now, desk);
+        self.announce(now, desk);
         if let Some(file) = &mut self.file {
-            file.flush(&mut at(&self.settings, now, desk));
+            file.finish(&mut at(&self.settings, now, desk));
         }
     }
 
@@ -248,8 +251,12 @@ impl Stream {
         let (Some(limit), Some(rate)) = (self.settings.rate_limit, &mut self.rate) else {
             return;
         };
-        if let Some(loss) = rate.ended(limit, now.instant) {
-            let (burst, interval) = limit;
+        let dropped = rate.ended(limit, now.instant);
+        self.say_dropped(dropped, now, desk);
+    }
+
+    fn say_dropped(&mut self, dropped: Option<Loss>, now: Now, desk: &mut Desk) {
+        if let Some((loss, (burst, interval))) = dropped.zip(self.settings.rate_limit) {
             let text = format!("aplomb: dropped {loss}: more than {burst} lines in {interval:?}\n");
             self.say(&text, now, desk);
         }

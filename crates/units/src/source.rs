@@ -1,5 +1,6 @@
 //! What goes into reading (a text with its name) and what comes out beside the diagnostics (a spec with its places).
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use aplomb_core::Spec;
@@ -91,20 +92,21 @@ pub struct Loaded {
 pub struct Places {
     /// The unit itself: its table header, its file.
     pub unit: Place,
-    said: Vec<(Field, String, Place)>,
+    said: BTreeMap<Field, BTreeMap<String, Place>>,
 }
 
 impl Places {
     pub fn new(unit: Place) -> Places {
         Places {
             unit,
-            said: Vec::new(),
+            said: BTreeMap::new(),
         }
     }
 
-    /// Remembers that `value` was said for `field` at `place`.
+    /// Remembers that `value` was said for `field` at `place`; the first place counts.
     pub fn say(&mut self, field: Field, value: impl Into<String>, place: Place) {
-        self.said.push((field, value.into(), place));
+        let said = self.said.entry(field).or_default();
+        said.entry(value.into()).or_insert(place);
     }
 
     /// Where `value` was said for `field`; the unit's own place if nobody noted it.
@@ -114,11 +116,7 @@ impl Places {
 
     /// Where `value` was said for `field`, if anybody noted it.
     pub fn said(&self, field: Field, value: &str) -> Option<&Place> {
-        let (.., place) = self
-            .said
-            .iter()
-            .find(|(said, text, _)| *said == field && text == value)?;
-        Some(place)
+        self.said.get(&field)?.get(value)
     }
 }
 

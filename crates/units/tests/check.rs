@@ -368,6 +368,12 @@ fn a_systemd_unit_may_name_what_systemd_provides() {
     let unit = "[Unit]\nRequires=sysinit.target nowhere.service\nAfter=network.target nobody.service\nWants=somebody.service\n[Service]\nExecStart=/bin/x\n";
     let sources = [Source::new("/srv/web.service", unit)];
     let (_, diagnostics) = aplomb_units::read(&sources, &Machine::usual(), Options::default());
-    let told: Vec<&str> = diagnostics.iter().map(|fault| fault.message.as_str()).collect();
-    assert_eq!(told, ["`web` requires `nowhere`, but there is no such service"]);
+    let told: Vec<&str> = diagnostics
+        .iter()
+        .map(|fault| fault.message.as_str())
+        .collect();
+    assert_eq!(
+        told,
+        ["`web` requires `nowhere`, but there is no such service"]
+    );
 }

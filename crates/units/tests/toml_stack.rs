@@ -133,3 +133,137 @@ env = { A = 1.5 }
         ]
     );
 }
+
+fn told(text: &str) -> Vec<String> {
+    let (_, diagnostics) = read(text);
+    let place = |fault: &Diagnostic| text[fault.place.span.clone()].to_string();
+    diagnostics
+        .iter()
+        .map(|fault| format!("{}: {}; {}", place(fault), fault.message, fault.action))
+        .collect()
+}
+
+#[test]
+fn slips_of_syntax_are_told_one_a_line_with_what_to_write() {
+    let text = r#"
+[service.web]
+restart = always # ever
+ready = notify
+log = ./logs
+start-timeout = 10s
+user = "a
+env = { A = "1", A = "2" }
+= 3
+umask = 022
+comand = "/bin/x"
+[service.web]
+nice = 5
+"#;
+    assert_eq!(
+        told(text),
+        [
+            "always: the text `always` is not in quotes; write restart = \"always\"",
+            "notify: the text `notify` is not in quotes; write ready = \"notify\"",
+            "./logs: the text `./logs` is not in quotes; write log = \"./logs\"",
+            "10s: the text `10s` is not in quotes; write start-timeout = \"10s\"",
+            ": this is no TOML: invalid basic string, expected `\"`; close the quote",
+            "A: this is no TOML: duplicate key; remove one of the two, or join their tables",
+            ": this is no TOML: unquoted keys cannot be empty, expected letters, numbers, `-`, `_`; write a key before the `=`",
+            "022: the text `022` is not in quotes; write umask = \"022\"",
+            "web: this is no TOML: duplicate key; remove one of the two, or join their tables",
+            "comand: there is no key `comand`; write `command`",
+        ]
+    );
+}
+
+#[test]
+fn instances_share_the_faults_they_have_in_common() {
+    let text = "[service.web]\ncommand = 'x'\ninstances = 3\nnicee = 1\nready = \"port 6553${instance}\"\n";
+    assert_eq!(told(text).len(), 1);
+    let text = "[service.web]\ncommand = 'x'\ninstances = 3\nready = \"port 6553${instance}5\"\n";
+    assert_eq!(
+        told(text),
+        [
+            "\"port 6553${instance}5\": the value of `ready` is wrong: `655315` is no port; give it a port such as \"8080\" or \"127.0.0.1:8080\""
+        ]
+    );
+}
+
+#[test]
+fn a_literal_instance_is_written_with_two_dollars() {
+    let (specs, _) = read(
+        "[service.web]\ninstances = 1\ncommand = ['x', '$${instance}', '${instance}-$${instance}']\n[service.one]\ncommand = ['x', '${instance}']\n",
+    );
+    assert_eq!(specs[0].start[0].args, ["${instance}", "1-${instance}"]);
+    assert_eq!(specs[1].start[0].args, ["${instance}"]);
+}
+
+#[test]
+fn defaults_reach_every_service_and_merge_by_key() {
+    let (specs, diagnostics) = read(
+        r#"
+[default]
+user = "www-data"
+env = { A = "1", B = "2" }
+stop = { budget = "1m" }
+log = { to = "journal", max-level = "info" }
+
+[service.a]
+command = "x"
+
+[service.b]
+command = "x"
+user = "root"
+env = { B = "3" }
+stop = "SIGINT 5s"
+log = "none"
+"#,
+    );
+    assert_eq!(diagnostics, []);
+    let [a, b] = &specs[..] else { panic!() };
+    assert_eq!(a.process.user.as_deref(), Some("www-data"));
+    assert_eq!(b.process.user.as_deref(), Some("root"));
+    let env = [("A", "1"), ("B", "3")].map(|(name, value)| (name.into(), value.into()));
+    assert_eq!(b.process.env, env);
+    assert_eq!(b.stop.budget, Some(Duration::from_secs(60)));
+    assert_eq!(b.stop.plan[0].request, Request::Signal(Signal::INT));
+    assert_eq!(b.log.max_level, aplomb_core::spec::Level::Info);
+    assert_eq!(b.log.to, aplomb_core::spec::LogTo::Nothing);
+}
+
+#[test]
+fn a_relative_program_with_a_directory_of_its_own_is_ambiguous() {
+    assert_eq!(
+        told("[service.web]\ncommand = './web'\ndirectory = 'data'\n"),
+        [
+            "'./web': `./web` could be seen from this file or from `directory`; write /srv/shop/web or /srv/shop/data/web"
+        ]
+    );
+    assert_eq!(
+        told("[service.web]\ncommand = './web'\ndirectory = '.'\n"),
+        Vec::<String>::new()
+    );
+}
+
+#[test]
+fn a_file_without_services_is_remarked_on() {
+    assert_eq!(
+        told("# nothing yet\n"),
+        [": this file defines no service; add a table [service.NAME] with a `command`"]
+    );
+    assert_eq!(
+        told("command = 'x'\n"),
+        [
+            "command: there is no key `command` outside services; put it below a table [service.NAME]"
+        ]
+    );
+}
+
+#[test]
+fn ten_thousand_faults_are_all_told_and_only_once() {
+    let mut text = String::from("[service.web]\ncommand = 'x'\ninstances = 1000\n");
+    for number in 0..10_000 {
+        text.push_str(&format!("key-{number} = {number}\n"));
+    }
+    assert_eq!(told(&text).len(), 10_000);
+}

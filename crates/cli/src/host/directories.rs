@@ -29,7 +29,15 @@ impl Owner {
     pub(crate) fn units(self) -> PathBuf {
         match self {
             Owner::System => "/etc/aplomb/services".into(),
-            Owner::User => own("XDG_CONFIG_HOME", ".config").join("aplomb/services"),
+            Owner::User => self.configuration().join("aplomb/services"),
+        }
+    }
+
+    /// Settings of all programs.
+    pub(crate) fn configuration(self) -> PathBuf {
+        match self {
+            Owner::System => "/etc".into(),
+            Owner::User => own("XDG_CONFIG_HOME", ".config"),
         }
     }
 

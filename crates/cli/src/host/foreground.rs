@@ -2,7 +2,7 @@
 //!
 //! The platform is taken over before anything else runs here, because it must be the first to hear signals.
 
-use std::path::PathBuf;
+use std::path::Path;
 
 use aplomb_core::Spec;
 use aplomb_engine::{Ending, Engine, EngineError, Machine, Options};
@@ -13,6 +13,7 @@ use super::directories::Owner;
 use super::endpoint::Endpoint;
 use crate::args::EngineArgs;
 use crate::failure::{Exit, Failure};
+use crate::files;
 
 /// `aplomb engine`: carries services until it is shut down.
 pub(crate) fn engine(args: &EngineArgs, endpoint: &Endpoint) -> Result<u8, Failure> {
@@ -29,7 +30,7 @@ pub(crate) fn engine(args: &EngineArgs, endpoint: &Endpoint) -> Result<u8, Failu
         ..quiet()
     };
     let mut engine = Engine::new(take_over()?, Machine, options)?;
-    let files = args.load.iter().map(text).collect::<Result<Vec<_>, _>>()?;
+    let files = files::at_boot(&args.load)?;
     if !files.is_empty() {
         engine.load_and_start(&files).map_err(Failure::from)?;
     }
@@ -46,7 +47,12 @@ pub(crate) fn run(spec: Spec, endpoint: Option<&Endpoint>) -> Result<u8, Failure
         }
         None => None,
     };
-    let options = Options { socket, end_when_down: true, forward_signals: true, ..quiet() };
+    let options = Options {
+        socket,
+        end_when_down: true,
+        forward_signals: true,
+        ..quiet()
+    };
     let name = spec.name.clone();
     let mut engine = Engine::new(platform, Machine, options)?;
     engine.adopt_specs(vec![spec]);
@@ -76,10 +82,12 @@ fn quiet() -> Options {
 }
 
 fn take_over() -> Result<Linux, Failure> {
-    Linux::new().map_err(|why| Failure::failed("cannot prepare this process for carrying services").because(why))
+    Linux::new().map_err(|why| {
+        Failure::failed("cannot prepare this process for carrying services").because(why)
+    })
 }
 
-fn text(path: &PathBuf) -> Result<String, Failure> {
+fn text(path: &Path) -> Result<String, Failure> {
     let refused = || Failure::usage(format!("the path `{}` is not UTF-8", path.display()));
     path.to_str().map(str::to_owned).ok_or_else(refused)
 }
@@ -99,12 +107,12 @@ impl From<EngineError> for Failure {
             EngineError::EndpointInUse { .. } => {
                 failure.action("use that engine, or name another place with `--socket PATH`")
             }
-            EngineError::StateDirectory { source, .. } => {
-                failure.because(source).action("name a directory that can be written with `--state-dir DIR`")
-            }
-            EngineError::Endpoint { source, .. } => {
-                failure.because(source).action("name another place with `--socket PATH`")
-            }
+            EngineError::StateDirectory { source, .. } => failure
+                .because(source)
+                .action("name a directory that can be written with `--state-dir DIR`"),
+            EngineError::Endpoint { source, .. } => failure
+                .because(source)
+                .action("name another place with `--socket PATH`"),
             EngineError::Pump { source } | EngineError::Wait { source } => failure.because(source),
         }
     }

@@ -2,6 +2,7 @@
 //!
 //! The only place of this crate where code may differ between systems.
 
+pub(crate) mod boot;
 pub(crate) mod detach;
 pub(crate) mod directories;
 pub(crate) mod endpoint;

@@ -2,7 +2,7 @@
 
 use std::io;
 
-use aplomb_protocol::{Ask, Event};
+use aplomb_protocol::{Ask, Event, EventKind};
 use clap::Args;
 use jiff::tz::TimeZone;
 
@@ -53,8 +53,14 @@ impl Events {
             Some(client.send(Ask::Hello)?)
         };
         let mut expected = None;
+        let mut ending = false;
         loop {
-            let event = match client.hear(None)? {
+            let heard = match client.hear(None) {
+                // It said so before it went.
+                Err(_) if ending => return Ok(Exit::Done),
+                heard => heard?,
+            };
+            let event = match heard {
                 Heard::Event(event) => event,
                 Heard::Interrupt => return Ok(Exit::Done),
                 Heard::Answer(id, _) | Heard::Fault(id, _) if Some(id) == mark => {
@@ -69,6 +75,7 @@ impl Events {
                     .note("(some events were dropped: they came faster than they were read)");
             }
             expected = Some(event.seq + 1);
+            ending |= event.kind == EventKind::EngineStopping;
             match context.ui.form {
                 Form::People => {
                     let line = line(&event, &zone, context.ui.paint);
@@ -108,7 +115,7 @@ fn line(event: &Event, zone: &TimeZone, paint: Paint) -> String {
 }
 
 fn tone(event: &Event) -> Tone {
-    use aplomb_protocol::EventKind as Kind;
+    use EventKind as Kind;
     match &event.kind {
         Kind::State { to, .. } => tone_of(*to),
         Kind::Ready => Tone::Good,
@@ -137,7 +144,7 @@ fn tone(event: &Event) -> Tone {
 
 #[cfg(test)]
 mod tests {
-    use aplomb_protocol::{EventKind, State};
+    use aplomb_protocol::State;
 
     use super::*;
 

@@ -8,7 +8,7 @@ use std::path::Path;
 use std::thread;
 use std::time::Duration;
 
-use aplomb_logs::read::{From, Line, Source};
+use aplomb_logs::read::{Beginning, Line, Source};
 use aplomb_logs::{Wall, service_of};
 use clap::Args;
 use jiff::Zoned;
@@ -103,10 +103,12 @@ impl Logs {
             (None, None) => Lines::Last(USUAL_LINES),
         };
         let from = match (since, lines) {
-            (Some(since), _) => From::Since(since),
+            (Some(since), _) => Beginning::Since(since),
             // Which lines will match is not known before; nor which of them are too late.
-            (None, Lines::Last(last)) if self.grep.is_none() && until.is_none() => From::Last(last),
-            (None, Lines::Last(_) | Lines::All) => From::Oldest,
+            (None, Lines::Last(last)) if self.grep.is_none() && until.is_none() => {
+                Beginning::Last(last)
+            }
+            (None, Lines::Last(_) | Lines::All) => Beginning::Oldest,
         };
         let mut follow = Follow::open(sources, from, until, look, &mut context.ui);
         self.print_past(&mut follow, lines, context)?;

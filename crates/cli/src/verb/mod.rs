@@ -1,23 +1,34 @@
 //! The verbs, one file each: the arguments with their help, what is asked of the engine, and how the answer looks.
 
 mod analyze;
+mod check;
+mod completions;
 mod r#continue;
+mod convert;
 mod down;
+mod edit;
 mod events;
+mod get;
+mod install;
 mod list;
 mod logs;
+mod man;
 mod pause;
 mod processes;
 mod reload;
+mod remove;
+mod reset;
 mod reset_failed;
 mod restart;
 mod rotate;
 pub(crate) mod run;
+mod schema;
+mod set;
 mod show;
 mod start;
 mod status;
 mod stop;
-pub(crate) mod up;
+mod up;
 
 use aplomb_protocol::{Answer, Ask, Outcome, ServiceStatus};
 use aplomb_units::words::nearest;
@@ -53,6 +64,18 @@ pub(crate) enum Verb {
     Analyze(analyze::Analyze),
     Rotate(rotate::Rotate),
     Show(show::Show),
+    Install(install::Install),
+    Remove(remove::Remove),
+    Edit(edit::Edit),
+    Get(get::Get),
+    Set(set::Set),
+    Reset(reset::Reset),
+    Check(check::Check),
+    Convert(convert::Convert),
+    Schema(schema::Schema),
+    Completions(completions::Completions),
+    #[command(hide = true)]
+    Man(man::Manual),
     #[command(hide = true)]
     Engine(EngineArgs),
 }
@@ -80,6 +103,17 @@ impl Verb {
             Verb::Processes(verb) => verb.run(context)?,
             Verb::Rotate(verb) => verb.run(context)?,
             Verb::Show(verb) => verb.run(context)?,
+            Verb::Install(verb) => verb.run(context)?,
+            Verb::Remove(verb) => verb.run(context)?,
+            Verb::Edit(verb) => verb.run(context)?,
+            Verb::Get(verb) => verb.run(context)?,
+            Verb::Set(verb) => verb.run(context)?,
+            Verb::Reset(verb) => verb.run(context)?,
+            Verb::Check(verb) => verb.run(context)?,
+            Verb::Convert(verb) => verb.run(context)?,
+            Verb::Schema(verb) => verb.run(context)?,
+            Verb::Completions(verb) => verb.run(context)?,
+            Verb::Man(verb) => verb.run(context)?,
         };
         Ok(exit.code())
     }
@@ -124,7 +158,7 @@ impl Context {
 }
 
 /// What the engine knows of these services; of all, if none is named.
-fn statuses(
+pub(crate) fn statuses(
     client: &mut Client,
     names: &[String],
     detail: bool,

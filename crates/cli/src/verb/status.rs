@@ -7,9 +7,13 @@ use jiff::tz::TimeZone;
 use super::{Context, list, processes, statuses};
 use crate::client::Greeting;
 use crate::failure::{Exit, Failure};
+use crate::follow;
 use crate::paint::{Paint, harmless};
 use crate::ui::Form;
 use crate::words;
+
+/// Lines of its log shown of each service.
+const LAST_LINES: u64 = 5;
 
 /// Tell how services are, and why
 ///
@@ -60,10 +64,26 @@ impl Status {
         }
         let pages: Vec<String> = services
             .iter()
-            .map(|status| page(status, greeting, &seen))
+            .map(|status| {
+                let lines = follow::last_lines(status, LAST_LINES);
+                format!(
+                    "{}{}",
+                    page(status, greeting, &seen),
+                    said(&lines, seen.paint)
+                )
+            })
             .collect();
         pages.join("\n")
     }
+}
+
+/// What it wrote last, below everything else.
+fn said(lines: &[String], paint: Paint) -> String {
+    let mut text = String::new();
+    for line in lines {
+        text.push_str(&format!("  {} {line}\n", paint.faint("       |")));
+    }
+    text
 }
 
 /// From where, and when, one looks.
@@ -139,7 +159,10 @@ fn facts(status: &ServiceStatus, greeting: &Greeting, seen: &Seen) -> Vec<(&'sta
             .pid
             .map(|pid| ("main", main_process(pid, status.run))),
     );
-    facts.extend(uses(&status.usage, greeting).map(|uses| ("uses", uses)));
+    facts.extend(uses(&status.usage).map(|uses| ("uses", uses)));
+    if status.usage.processes.is_some_and(|number| number > 0) {
+        facts.push(("held by", greeting.holding.clone()));
+    }
     facts.extend(restarts(status.restarts).map(|text| ("restarts", text)));
     let last = status.last_run.as_ref();
     facts.extend(last.map(|last| ("last run", last_run(last, seen.now))));
@@ -182,7 +205,7 @@ fn restarts(restarts: u32) -> Option<String> {
     (restarts > 0).then(|| restarts.to_string())
 }
 
-fn uses(usage: &Usage, greeting: &Greeting) -> Option<String> {
+fn uses(usage: &Usage) -> Option<String> {
     let parts: Vec<String> = [
         usage
             .memory_bytes
@@ -203,7 +226,7 @@ fn uses(usage: &Usage, greeting: &Greeting) -> Option<String> {
     .into_iter()
     .flatten()
     .collect();
-    (!parts.is_empty()).then(|| format!("{} (held by {})", parts.join(", "), greeting.holding))
+    (!parts.is_empty()).then(|| parts.join(", "))
 }
 
 fn last_run(last: &LastRun, now: WallNanos) -> String {

@@ -3,7 +3,6 @@
 //! Here is how it begins: an engine is found or started, the files are loaded. What follows is in `stack`.
 
 use std::ffi::OsString;
-use std::fs;
 use std::path::{Path, PathBuf};
 
 use aplomb_logs::Wall;
@@ -14,6 +13,7 @@ use jiff::Timestamp;
 use super::Context;
 use crate::client::{Client, unexpected};
 use crate::failure::{Exit, Failure};
+use crate::files;
 use crate::host::detach;
 use crate::host::directories::Owner;
 use crate::host::endpoint::EndpointError;
@@ -21,8 +21,6 @@ use crate::stack::{Belongs, Stack};
 use crate::ui::Form;
 use crate::watch;
 
-/// What is a unit file in a directory of them.
-const UNITS: &[&str] = &["*.toml", "*.service", "*.socket", "*.target", "*.timer"];
 /// What `up` looks for where no file is named.
 const USUAL_FILE: &str = "aplomb.toml";
 
@@ -92,10 +90,10 @@ impl Up {
 
     fn files(&self) -> Result<Vec<LoadFile>, Failure> {
         if !self.files.is_empty() {
-            return load_files(&self.files);
+            return files::to_load(&self.files);
         }
         if Path::new(USUAL_FILE).exists() {
-            return load_files(&[PathBuf::from(USUAL_FILE)]);
+            return files::to_load(&[PathBuf::from(USUAL_FILE)]);
         }
         let what = format!("no unit file is named, and there is no `{USUAL_FILE}` here");
         Err(Failure::usage(what).action("aplomb up FILE…"))
@@ -142,7 +140,7 @@ impl Up {
     fn engine_args(&self) -> Result<Vec<OsString>, Failure> {
         let owner = Owner::current();
         let directory = |named: &Option<PathBuf>, usual: PathBuf| match named {
-            Some(named) => absolute(named),
+            Some(named) => files::absolute(named),
             None => Ok(usual),
         };
         let mut args: Vec<OsString> = vec![
@@ -185,55 +183,4 @@ struct Loaded {
     services: Vec<String>,
     starting: Vec<String>,
     remarks: Vec<String>,
-}
-
-/// The files as the engine is to read them wherever it runs: absolute, there, and those of a directory one by one.
-pub(crate) fn load_files(named: &[PathBuf]) -> Result<Vec<LoadFile>, Failure> {
-    let mut files = Vec::new();
-    for path in unit_files(named)? {
-        let what = || format!("cannot read `{}`", path.display());
-        let text = path.clone().into_os_string().into_string();
-        let path = text.map_err(|_| Failure::failed(what()).because("its name is not UTF-8"))?;
-        files.push(LoadFile { path });
-    }
-    Ok(files)
-}
-
-/// Unit files by absolute path; a directory stands for all unit files in it.
-pub(crate) fn unit_files(named: &[PathBuf]) -> Result<Vec<PathBuf>, Failure> {
-    let mut files = Vec::new();
-    for path in named {
-        let cannot = |why: std::io::Error| {
-            Failure::failed(format!("cannot read `{}`", path.display())).because(why)
-        };
-        let path = absolute(path)?;
-        if !fs::metadata(&path).map_err(cannot)?.is_dir() {
-            files.push(path);
-            continue;
-        }
-        let entries = fs::read_dir(&path).map_err(cannot)?;
-        let mut within: Vec<PathBuf> = entries
-            .filter_map(Result::ok)
-            .map(|entry| entry.path())
-            .filter(|path| is_unit(path))
-            .collect();
-        if within.is_empty() {
-            let what = format!("there is no unit file in `{}`", path.display());
-            return Err(Failure::failed(what).action(format!("name them: {}", UNITS.join(", "))));
-        }
-        within.sort();
-        files.extend(within);
-    }
-    Ok(files)
-}
-
-fn is_unit(path: &Path) -> bool {
-    let ending = path.extension().and_then(|ending| ending.to_str());
-    ending.is_some_and(|ending| UNITS.contains(&format!("*.{ending}").as_str())) && path.is_file()
-}
-
-fn absolute(path: &Path) -> Result<PathBuf, Failure> {
-    std::path::absolute(path).map_err(|error| {
-        Failure::failed(format!("cannot find `{}`", path.display())).because(error)
-    })
 }

@@ -1,6 +1,8 @@
 //! A home with nothing in it, and the program running there.
 
 use std::fs;
+use std::os::unix::fs::chown;
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
@@ -54,6 +56,22 @@ impl Home {
             .current_dir(self.path())
             .stdin(Stdio::null());
         command
+    }
+
+    /// The same as an ordinary user, whoever runs the tests: root's definitions are the machine's.
+    pub(crate) fn command_as_user(&self, args: &[&str]) -> Command {
+        const NOBODY: u32 = 65_534;
+        let mut command = self.command(args);
+        if rustix::process::geteuid().is_root() {
+            chown(self.path(), Some(NOBODY), Some(NOBODY)).expect("given away");
+            command.uid(NOBODY).gid(NOBODY);
+        }
+        command
+    }
+
+    /// Runs the program to its end as an ordinary user.
+    pub(crate) fn run_as_user(&self, args: &[&str]) -> Said {
+        self.said(self.command_as_user(args).output().expect("runs"))
     }
 
     /// Runs the program to its end.

@@ -6,7 +6,10 @@ mod home;
 mod snapshot;
 
 mod asks;
+mod files;
 mod helps;
+mod installed;
 mod logs;
+mod real;
 mod trouble;
 mod up;

@@ -312,7 +312,7 @@ impl Instance {
             Whom::Tree => Target::Tree,
             Whom::Mixed | Whom::Main | Whom::Nobody => Target::Main,
         };
-        stopping.take_step(StopPhase::Step(at), grace, cx.now);
+        let grace = stopping.take_step(StopPhase::Step(at), grace, cx.now);
         cx.tell(
             Some(run),
             Fact::StopStep {
@@ -337,7 +337,7 @@ impl Instance {
         };
         let run = stopping.run.id;
         // Without a time of its own a command gets what the budget leaves, and never more than for ever would be sane.
-        stopping.take_step(StopPhase::Command(at), grace.or(spec.stop.budget), cx.now);
+        let grace = stopping.take_step(StopPhase::Command(at), grace.or(spec.stop.budget), cx.now);
         cx.tell(
             Some(run),
             Fact::StopStep {
@@ -353,7 +353,7 @@ impl Instance {
             return;
         };
         let run = stopping.run.id;
-        stopping.take_step(StopPhase::Step(at), grace, cx.now);
+        let grace = stopping.take_step(StopPhase::Step(at), grace, cx.now);
         cx.tell(
             Some(run),
             Fact::StopStep {
@@ -544,7 +544,7 @@ impl Instance {
         if command_of(stopping.phase) != Some(task) {
             return;
         }
-        if end != End::Code(ExitCode(0)) {
+        if end != End::Code(ExitCode(0)) && !ignores_failure(spec, task) {
             let because = Because::CommandFailed {
                 what: task_name(task),
                 end,
@@ -635,9 +635,16 @@ impl Instance {
 }
 
 impl Stopping {
-    fn take_step(&mut self, phase: StopPhase, grace: Option<Duration>, now: Instant) {
+    /// Enters a phase of the plan; tells what it is really given, cut to the budget.
+    fn take_step(
+        &mut self,
+        phase: StopPhase,
+        grace: Option<Duration>,
+        now: Instant,
+    ) -> Option<Duration> {
         self.phase = phase;
         self.until = earliest(grace.map(|grace| now + grace), self.polite_until);
+        self.until.map(|until| until.since(now))
     }
 
     /// The program asks for more time: for the phase it is in, and for the polite part as a whole.
@@ -683,6 +690,34 @@ fn is_signal(request: &Request) -> bool {
 fn has_command(spec: &Spec) -> bool {
     let is_command = |request| matches!(request, &Request::Command(_) | &Request::CommandOnly(_));
     spec.stop.plan.iter().any(|step| is_command(&step.request))
+}
+
+/// Whether a failure of this command of the stop is no matter.
+fn ignores_failure(spec: &Spec, task: Task) -> bool {
+    let command = match task {
+        Task::Hook(at) => spec.hooks.get(usize::from(at)).map(|hook| &hook.command),
+        Task::PreStop => spec.stop.pre.as_ref().map(|pre| &pre.command),
+        Task::StopPost(at) => spec.stop.post.get(usize::from(at)),
+        Task::StopStep(at) => {
+            let step = spec.stop.plan.get(usize::from(at));
+            step.and_then(|step| match &step.request {
+                Request::Command(command) | Request::CommandOnly(command) => Some(command),
+                Request::Signal(_)
+                | Request::CtrlC
+                | Request::CtrlBreak
+                | Request::CloseWindows
+                | Request::QuitThreads => None,
+            })
+        }
+        Task::Condition(_)
+        | Task::StartPre(_)
+        | Task::Main(_)
+        | Task::StartPost(_)
+        | Task::Reload(_)
+        | Task::Pause
+        | Task::Continue => None,
+    };
+    command.is_some_and(|command| command.ignore_failure)
 }
 
 /// Something is to be done before the first request.

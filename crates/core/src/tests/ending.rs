@@ -14,15 +14,7 @@ fn force(sim: &mut Sim, name: &str) {
 }
 
 fn spawned(sim: &Sim, name: &str) -> Vec<Task> {
-    let did = sim.did(name).into_iter();
-    did.filter_map(|act| {
-        if let Do::Spawn(task) = act {
-            Some(task)
-        } else {
-            None
-        }
-    })
-    .collect()
+    sim.programs(name)
 }
 
 fn step(request: Request, grace: u64) -> StopStep {
@@ -355,16 +347,16 @@ fn a_program_that_says_it_stops_and_does_not_has_failed_by_timeout() {
 
 #[test]
 fn a_wish_for_the_end_outlives_what_the_program_ends_with() {
-    let mut sim = Sim::up(service("a", |_| {}));
-    sim.happens("a", RunEvent::Notify(Notify::Stopping));
-    sim.stop("a");
-    sim.ends("a", code(1));
-    assert_eq!(sim.shown("a"), Shown::Stopped);
-    assert!(
-        !sim.facts("a")
-            .iter()
-            .any(|fact| matches!(fact, Fact::RestartPlanned { .. }))
-    );
+    for when in [RestartWhen::Never, RestartWhen::OnFailure] {
+        let mut sim = Sim::up(service("a", |a| a.restart.when = when));
+        sim.happens("a", RunEvent::Notify(Notify::Stopping));
+        sim.stop("a");
+        sim.ends("a", code(1));
+        assert_eq!(sim.shown("a"), Shown::Stopped);
+        assert_eq!(sim.because("a"), Because::Asked);
+        let planned = |fact: &Fact| matches!(fact, Fact::RestartPlanned { .. });
+        assert!(!sim.facts("a").iter().any(planned));
+    }
 }
 
 #[test]
@@ -377,4 +369,71 @@ fn more_time_to_stop_is_given_to_who_asks_for_it() {
     assert_eq!(sim.shown("a"), Shown::StopPending);
     sim.pass(ms(1));
     assert_eq!(sim.shown("a"), Shown::Stopped);
+}
+
+#[test]
+fn a_failing_stop_command_is_told_unless_its_failure_is_no_matter() {
+    for ignore_failure in [false, true] {
+        let mut sim = Sim::up(service("a", |a| {
+            a.stop.post = vec![crate::spec::Command {
+                ignore_failure,
+                ..command()
+            }];
+        }));
+        sim.actor("a", |a| {
+            a.takes.insert(Task::StopPost(0), (ms(0), code(1)));
+        });
+        sim.stop("a");
+        let failed = |fact: &Fact| matches!(fact, Fact::CommandFailed { .. });
+        assert_eq!(sim.facts("a").iter().any(failed), !ignore_failure);
+    }
+}
+
+#[test]
+fn what_cannot_be_killed_is_killed_again_as_its_plan_says_whom() {
+    for (whom, target) in [(Whom::Main, Target::Main), (Whom::Mixed, Target::Tree)] {
+        let mut sim = stubborn(|a| a.stop.whom = whom);
+        sim.actor("a", |a| a.immortal = true);
+        sim.stop("a");
+        sim.pass(s(36));
+        let kills = sim.did("a").into_iter();
+        let kills: Vec<_> = kills.filter(|act| matches!(act, Do::Kill(_))).collect();
+        assert_eq!(kills, [Do::Kill(target), Do::Kill(target)]);
+    }
+}
+
+#[test]
+fn a_pre_stop_command_has_its_grace_period_and_no_more() {
+    let mut sim = Sim::up(service("a", |a| {
+        a.stop.pre = Some(PreStop {
+            command: command(),
+            grace: s(3),
+        });
+    }));
+    sim.actor("a", |a| a.hangs = vec![Task::PreStop]);
+    sim.stop("a");
+    sim.pass(ms(2999));
+    assert_eq!(sim.programs("a"), [Task::PreStop]);
+    assert_eq!(sim.shown("a"), Shown::StopPending);
+    sim.pass(ms(1));
+    assert_eq!(sim.shown("a"), Shown::Stopped);
+}
+
+#[test]
+fn a_hangup_follows_each_signal_where_it_is_wanted() {
+    let mut sim = Sim::up(service("a", |a| a.stop.also_hup = true));
+    sim.stop("a");
+    let signals = [Signal::TERM, Signal::HUP, Signal::CONT];
+    let signals = signals.map(|signal| Do::Signal(signal, Target::Tree));
+    assert_eq!(sim.did("a")[..3], signals);
+}
+
+#[test]
+fn a_kill_is_told_with_its_reason_and_to_the_hooks() {
+    let mut sim = stubborn(|_| {});
+    sim.stop("a");
+    sim.pass(s(28));
+    let because = Because::Asked;
+    assert!(sim.facts("a").contains(&Fact::Killing { because }));
+    assert!(sim.facts("a").contains(&Fact::Moment(Moment::Kill)));
 }

@@ -289,7 +289,8 @@ fn every_situation_of_a_start_limit_keeps_the_laws() {
         });
         let mut alphabet = Alphabet::default();
         alphabet.wishes.push(Wish::Forget);
-        all("limit", vec![spec], &alphabet);
+        let what = format!("limit, then {then:?}");
+        all(&what, vec![spec], &alphabet);
     }
 }
 

@@ -3,7 +3,7 @@
 use std::vec;
 
 use super::sim::*;
-use crate::spec::{Kind, RestartWhen};
+use crate::spec::{GiveUp, Growth, Kind, RestartWhen, StartLimit};
 use crate::{Because, Do, Shown, Signal, Target, Task};
 
 #[test]
@@ -74,4 +74,61 @@ fn a_oneshot_is_done_when_its_last_command_has_succeeded() {
     sim.pass(ms(1));
     assert_eq!(sim.shown("a"), Shown::Stopped);
     assert!(sim.standing("a").arrived);
+}
+
+fn limited(then: GiveUp) -> Sim {
+    let mut sim = Sim::of([service("a", |a| {
+        a.restart.growth = Growth::None;
+        a.restart.limit = Some(StartLimit {
+            starts: 3,
+            window: s(10),
+        });
+        a.restart.then = then;
+    })]);
+    sim.actor("a", |a| {
+        a.takes.insert(Task::Main(0), (ms(0), code(7)));
+    });
+    sim.start("a");
+    sim
+}
+
+#[test]
+fn start_limit_hit_is_failed_with_the_last_end_as_its_reason() {
+    let mut sim = limited(GiveUp::Fail);
+    sim.finish();
+    assert_eq!(sim.shown("a"), Shown::Failed);
+    assert_eq!(sim.engine.begun, 3);
+    let Because::StartLimit {
+        starts: 3, last, ..
+    } = sim.because("a")
+    else {
+        panic!("{:?}", sim.because("a"));
+    };
+    assert_eq!(*last, Because::Ended(code(7)));
+}
+
+#[test]
+fn start_limit_can_go_on_trying_now_and_then() {
+    let mut sim = limited(GiveUp::KeepTrying { every: s(60) });
+    sim.pass(s(59));
+    assert_eq!((sim.shown("a"), sim.engine.begun), (Shown::StartPending, 3));
+    sim.pass(s(2));
+    assert!(sim.engine.begun > 3);
+}
+
+#[test]
+fn start_limit_can_end_everything_with_the_code_of_the_service() {
+    let mut sim = limited(GiveUp::Shutdown);
+    sim.finish();
+    assert_eq!(sim.engine.shutdown_codes, [7]);
+    assert_eq!(sim.shown("a"), Shown::Failed);
+}
+
+#[test]
+fn start_limit_is_forgotten_when_an_operator_starts_anew() {
+    let mut sim = limited(GiveUp::Fail);
+    sim.finish();
+    sim.start("a");
+    sim.finish();
+    assert_eq!(sim.engine.begun, 6);
 }

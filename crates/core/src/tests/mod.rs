@@ -4,10 +4,14 @@
 mod engine;
 mod explorer;
 mod laws;
+mod place;
+mod promises;
+mod seeds;
 mod sim;
 
 mod ending;
 mod life;
 mod order;
-mod place;
-mod seeds;
+mod relations;
+mod serving;
+mod starting;

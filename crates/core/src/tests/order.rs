@@ -322,3 +322,50 @@ fn forced_shutdown_kills_all_at_once_and_waits_for_nobody() {
         .count();
     assert_eq!((kills, sim.engine.finished), (3, 1));
 }
+
+/// One that needs twenty others, which take their time.
+fn twenty() -> Sim {
+    let mut specs: Vec<Spec> = (0..20)
+        .map(|at| {
+            service(&std::format!("s{at:02}"), |spec| {
+                spec.ready = Ready::Notify(NotifyFrom::Main);
+                spec.restart.when = RestartWhen::Never;
+            })
+        })
+        .collect();
+    let needs: Vec<_> = specs.iter().map(|spec| spec.name.clone()).collect();
+    let needs: Vec<&str> = needs.iter().map(|name| name.as_str()).collect();
+    specs.push(after("all", &needs));
+    let mut sim = Sim::of(specs);
+    for name in needs {
+        sim.actor(name, |it| it.ready_in = None);
+    }
+    sim.start("all");
+    sim
+}
+
+#[test]
+fn many_are_waited_for_until_the_last_is_ready() {
+    let mut sim = twenty();
+    for at in (0..20).rev() {
+        assert_eq!(sim.shown("all"), Shown::StartPending);
+        sim.happens(&std::format!("s{at:02}"), crate::RunEvent::Ready);
+    }
+    assert_eq!(sim.shown("all"), Shown::Running);
+}
+
+#[test]
+fn one_failure_among_many_is_told_at_once() {
+    let mut sim = twenty();
+    sim.happens("s03", crate::RunEvent::ReadyImpossible("closed".into()));
+    sim.pass(ms(100));
+    assert_eq!(sim.because("all"), Because::DependencyFailed("s03".into()));
+}
+
+#[test]
+fn a_restart_is_told_with_its_reason_to_all_it_takes_along() {
+    let mut sim = started(chain(), &["c"]);
+    sim.actor("b", |it| it.dies_in = Some(s(1)));
+    sim.wish("a", Wish::Restart);
+    assert_eq!(sim.because("b"), Because::DependencyRestarted("a".into()));
+}

@@ -242,7 +242,7 @@ impl Place {
             laws::start_order(&self.world, *id)?;
             rule(!was_shut, || format!("{run:?} begins during shutdown"))?;
         }
-        laws::check(&self.world, &self.engine, self.now)
+        laws::check(&self.world, &self.engine)
     }
 
     /// The clock goes on although something is due.

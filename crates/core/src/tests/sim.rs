@@ -233,7 +233,7 @@ impl Sim {
                 self.answer(instance, run, &act);
             }
         }
-        if let Err(broken) = laws::check(&self.world, &self.engine, self.now) {
+        if let Err(broken) = laws::check(&self.world, &self.engine) {
             panic!("{broken}\nafter {:#?}", self.record);
         }
     }
@@ -425,6 +425,17 @@ impl Sim {
             .iter()
             .filter_map(|(_, action)| mine(action))
             .collect()
+    }
+
+    /// The programs spawned for it, in order.
+    pub(super) fn programs(&self, name: &str) -> Vec<Task> {
+        let mut tasks = Vec::new();
+        for act in self.did(name) {
+            if let Do::Spawn(task) = act {
+                tasks.push(task);
+            }
+        }
+        tasks
     }
 
     pub(super) fn facts(&self, name: &str) -> Vec<Fact> {

@@ -43,6 +43,15 @@ impl RequestId {
     }
 
     /// Hands the id, and the `traceparent` that came with it, on to an outgoing request.
+    ///
+    /// ```no_run
+    /// # use axum::{Extension, http::HeaderMap};
+    /// use aplomb_lifecycle::http::RequestId;
+    /// async fn handler(Extension(id): Extension<RequestId>) {
+    ///     let mut headers = HeaderMap::new();
+    ///     id.hand_on(&mut headers); // for the outgoing request
+    /// }
+    /// ```
     pub fn hand_on(&self, headers: &mut HeaderMap) {
         if let Ok(value) = HeaderValue::from_str(&self.id) {
             headers.insert(ID, value);
@@ -133,7 +142,7 @@ impl Service<Request<Incoming>> for Tracked {
             id.as_str()
         );
         let span = tracing::info_span!("request", id = id.as_str(), method = %request.method(), path = request.uri().path());
-        let way = UnderWay::new(&self.standing, self.ctx.in_flight(name));
+        let way = UnderWay::new(&self.standing, self.ctx.in_flight_nowhere(name));
         let mut request = request.map(Body::new);
         request.extensions_mut().insert(id.clone());
         request.extensions_mut().insert(self.ctx.clone());

@@ -109,6 +109,17 @@ impl Server {
     }
 
     /// How long a client may read nothing of an answer once draining began, 10 s by default.
+    ///
+    /// ```no_run
+    /// # use std::time::Duration;
+    /// # fn server(listener: std::net::TcpListener, router: axum::Router) {
+    /// use aplomb_lifecycle::http::Server;
+    /// let server = Server::new("api", listener, router)
+    ///     .idle_window(Duration::from_secs(2))
+    ///     .head_timeout(Duration::from_secs(3))
+    ///     .stall_timeout(Duration::from_secs(5));
+    /// # drop(server); }
+    /// ```
     pub fn stall_timeout(mut self, time: Duration) -> Self {
         self.limits.stall = time;
         self

@@ -5,7 +5,7 @@
 //! cutting and ending. `words.rs` says what is waited for, `record.rs` writes the report, `host.rs` talks to whoever
 //! started us.
 
-mod host;
+mod nesting;
 mod record;
 mod words;
 
@@ -18,20 +18,17 @@ use crate::app::App;
 use crate::cause::{Ask, Cause, CauseKind, Urgency};
 use crate::cell::{Cell, Start};
 use crate::ctx::Ctx;
-use crate::machine::{Action, Ending, Event, Level, Machine, Run, Settings, State};
+use crate::machine::{Action, Event, Level, Machine, Run, Settings, State};
 use crate::notice::{Notice, Observer};
-use crate::os::{self, Inbox, Post, Received};
+use crate::os::{self, Host, Inbox, Post, Received};
 use crate::part::{Part, PartId};
 use crate::report::Report;
-use crate::signal::OnSignal;
-
-pub(crate) use host::Host;
-#[cfg(windows)]
-pub(crate) use host::Pausing;
 
 /// An application: the whole program, or one nested in it.
 pub(crate) type GroupId = u32;
 pub(crate) const ROOT: GroupId = 0;
+/// The name of the life thread.
+pub(crate) const THREAD: &str = "aplomb-life";
 
 /// How the life thread starts a component.
 pub(crate) enum Driver {
@@ -59,15 +56,10 @@ pub(crate) enum Message {
         id: PartId,
         again: bool,
     },
-    /// Something of the host: a console event, a service control.
-    #[cfg(windows)]
-    Control(os::Control),
-    /// The program's part of a pause (true) or a continue is done.
-    #[cfg(windows)]
-    Paused(bool),
-    /// A reload is done.
-    #[cfg(unix)]
-    Reloaded,
+    /// The host, or a helper that acts for it.
+    Host(os::HostEvent),
+    /// The process is about to abort by a panic: write the report, then answer.
+    LastWords(String, std::sync::mpsc::SyncSender<()>),
     /// `run` is about to return: the end is no longer ours to enforce.
     Returned,
 }
@@ -126,21 +118,21 @@ pub(crate) struct Life {
     next_group: GroupId,
     inbox: Inbox<(GroupId, Message)>,
     app: App,
-    host: Host,
+    pub(crate) host: Host,
     observer: Observer,
-    #[cfg_attr(windows, expect(dead_code, reason = "there are no signals to look up"))]
-    signals: BTreeMap<i32, OnSignal>,
     kill_margin: Duration,
     report_to: Option<std::path::PathBuf>,
     end: Option<u8>,
 }
+
+/// What a shell shows for a process that ended by SIGABRT.
+const ABORTED: u8 = 134;
 
 /// What [`Life::new`] needs besides the root application.
 pub(crate) struct Setting {
     pub(crate) inbox: Inbox<(GroupId, Message)>,
     pub(crate) host: Host,
     pub(crate) observer: Observer,
-    pub(crate) signals: BTreeMap<i32, OnSignal>,
     pub(crate) settings: Settings,
     pub(crate) report_to: Option<std::path::PathBuf>,
     pub(crate) made: Instant,
@@ -157,7 +149,6 @@ impl Life {
             app,
             host: setting.host,
             observer: setting.observer,
-            signals: setting.signals,
             kill_margin,
             report_to: setting.report_to,
             end: None,
@@ -170,7 +161,6 @@ impl Life {
             let until = self.wakes_at();
             match self.inbox.receive(until) {
                 Received::Message((group, message)) => self.take(group, message),
-                #[cfg(unix)]
                 Received::Interruption(record) => self.interrupted(&record),
                 Received::Nothing => {}
             }
@@ -206,12 +196,11 @@ impl Life {
             Message::Event(event) => self.event(group, event),
             Message::Declare(declaration) => self.declare(group, *declaration),
             Message::Nested { id, again } => self.stop_nested(group, id, again),
-            #[cfg(windows)]
-            Message::Control(control) => self.controlled(control),
-            #[cfg(windows)]
-            Message::Paused(pause) => self.paused(pause),
-            #[cfg(unix)]
-            Message::Reloaded => self.reloaded(),
+            Message::Host(event) => self.heard(event),
+            Message::LastWords(why, written) => {
+                self.last_words(why);
+                written.send(()).ok();
+            }
             Message::Returned => {}
         }
     }
@@ -226,22 +215,6 @@ impl Life {
             id,
             Event::Declared(declaration.id, Box::new(declaration.part)),
         );
-    }
-
-    fn stop_nested(&mut self, id: GroupId, part: PartId, again: bool) {
-        let Some(group) = self.groups.get_mut(&id) else {
-            return;
-        };
-        if again {
-            group.again.push(part);
-        }
-        if let Some(child) = group.nested.get(&part).copied() {
-            let ask = Ask {
-                cause: Cause::plain(CauseKind::Program),
-                urgency: Urgency::StopAtOnce,
-            };
-            self.event(child, Event::Asked(ask));
-        }
     }
 
     pub(super) fn event(&mut self, id: GroupId, event: Event) {
@@ -340,31 +313,6 @@ impl Life {
         }
     }
 
-    fn open_nested(&mut self, id: GroupId, part: PartId, run: Run) {
-        let child = self.next_group;
-        self.next_group += 1;
-        let Some(group) = self.groups.get_mut(&id) else {
-            return;
-        };
-        let Some(Driver::Nest(setup, settings)) = group.drivers.get_mut(&part) else {
-            return;
-        };
-        let name = group
-            .cells
-            .get(&part)
-            .map_or_else(String::new, |cell| cell.name.clone());
-        let app = self.app.nested(child, name);
-        let opened = Group::new(
-            &app,
-            Machine::new((**settings).clone()),
-            Instant::now(),
-            Some((id, part, run)),
-        );
-        setup(app);
-        group.nested.insert(part, child);
-        self.groups.insert(child, opened);
-    }
-
     fn cancel(&mut self, id: GroupId, part: PartId, run: Run) {
         if let Some(cell) = self.cell(id, part) {
             cell.cancel(run);
@@ -458,6 +406,36 @@ impl Life {
         }
     }
 
+    /// A request to end the program, from the host.
+    pub(crate) fn ask(&mut self, cause: Cause, urgency: Urgency) {
+        let stopping = self
+            .groups
+            .get(&ROOT)
+            .is_some_and(|group| group.machine.stop().is_some());
+        // There is nothing to hurry before a stop.
+        if urgency != Urgency::Hurry || stopping {
+            self.event(ROOT, Event::Asked(Ask { cause, urgency }));
+        }
+    }
+
+    pub(crate) fn link(&self) -> Link {
+        self.app.link.clone()
+    }
+
+    /// Runs the program's own work, which may block, on a thread.
+    pub(crate) fn call(&mut self, thread: &str, work: impl FnOnce() + Send + 'static) {
+        if let Err(error) = std::thread::Builder::new()
+            .name(thread.to_owned())
+            .spawn(work)
+        {
+            let why = format!("cannot start a thread: {error}");
+            self.say(&Notice::Failed {
+                component: thread.to_owned(),
+                why,
+            });
+        }
+    }
+
     fn say(&self, notice: &Notice) {
         (self.observer)(notice);
         self.host.status(notice);
@@ -476,15 +454,7 @@ impl Life {
             return;
         }
         let report = Arc::new(report);
-        if let Some(path) = &self.report_to
-            && let Err(error) = std::fs::write(path, report.to_json())
-        {
-            let why = format!("cannot write the report to `{}`: {error}", path.display());
-            self.say(&Notice::Failed {
-                component: "report".into(),
-                why,
-            });
-        }
+        self.write(&report);
         self.say(&Notice::Finished(Arc::clone(&report)));
         // Set once: a machine finishes once.
         drop(self.app.whole.finished.set((code, report)));
@@ -492,31 +462,29 @@ impl Life {
         self.end = Some(code);
     }
 
-    fn nested_finished(
-        &mut self,
-        parent: GroupId,
-        part: PartId,
-        run: Run,
-        code: u8,
-        report: Report,
-    ) {
-        let Some(group) = self.groups.get_mut(&parent) else {
+    fn write(&self, report: &Report) {
+        let Some(path) = &self.report_to else { return };
+        if let Err(error) = std::fs::write(path, report.to_json()) {
+            let why = format!("cannot write the report to `{}`: {error}", path.display());
+            self.say(&Notice::Failed {
+                component: "report".into(),
+                why,
+            });
+        }
+    }
+
+    /// The process aborts by a panic, wherever it was: what is known is written, nothing is closed.
+    fn last_words(&mut self, why: String) {
+        let Some(root) = self.groups.get_mut(&ROOT) else {
             return;
         };
-        group.nested.remove(&part);
-        group.nested_reports.insert(part, report);
-        let again = group.again.contains(&part);
-        group.again.retain(|other| *other != part);
-        let ending = match code {
-            0 => Ending::Done,
-            124 => Ending::Dropped,
-            70 => Ending::Panicked("a component of it panicked".into()),
-            code => Ending::Failed(format!("it ended with code {code}")),
-        };
-        self.event(parent, Event::Ended(part, run, ending));
-        if again {
-            self.event(parent, Event::Wanted(part));
+        let mut report = record::report(root, ABORTED);
+        if root.machine.stop().is_none() {
+            report.cause = Cause::plain(CauseKind::Component);
         }
+        report.aborted_by = Some(why);
+        self.write(&report);
+        self.say(&Notice::Finished(Arc::new(report)));
     }
 
     /// Futures that were cut report their drop a moment later; who has not after 100 ms is leaked.
@@ -529,7 +497,6 @@ impl Life {
         while cut(self) {
             match self.inbox.receive(Some(until)) {
                 Received::Message((group, message)) => self.take(group, message),
-                #[cfg(unix)]
                 Received::Interruption(record) => self.interrupted(&record),
                 Received::Nothing => return,
             }
@@ -543,13 +510,7 @@ impl Life {
             match self.inbox.receive(Some(until)) {
                 Received::Message((_, Message::Returned)) => return,
                 Received::Message(_) => {}
-                #[cfg(unix)]
-                Received::Interruption(record)
-                    if os::origin(&record) == crate::Sender::Terminal =>
-                {
-                    os::exit_now(130)
-                }
-                #[cfg(unix)]
+                Received::Interruption(record) if os::is_impatient(&record) => os::exit_now(130),
                 Received::Interruption(_) => {}
                 Received::Nothing => os::exit_now(self.end.unwrap_or(1)),
             }

@@ -34,6 +34,7 @@ pub(super) fn report(group: &mut Group, exit: u8) -> Report {
         cut_while_progressing: stop.is_some_and(|stop| stop.stalled),
         forced: stop.is_some_and(|stop| stop.forced),
         exit,
+        aborted_by: None,
         stages: stop.map_or_else(Vec::new, |stop| stages(stop, now)),
         components: Vec::new(),
         threads_left: Vec::new(),

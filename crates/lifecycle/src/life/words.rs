@@ -83,12 +83,15 @@ pub(super) fn flights(cell: &Cell, now: Instant) -> Vec<String> {
         .take(PIECES)
         .map(|flight| {
             let age = Seconds(now.saturating_duration_since(flight.since));
-            format!(
-                "{} for {age}, taken at {}:{}",
-                flight.name,
-                flight.place.file(),
-                flight.place.line()
-            )
+            match flight.place {
+                Some(place) => format!(
+                    "{} for {age}, taken at {}:{}",
+                    flight.name,
+                    place.file(),
+                    place.line()
+                ),
+                None => format!("{} for {age}", flight.name),
+            }
         })
         .collect();
     if flights.len() > PIECES {

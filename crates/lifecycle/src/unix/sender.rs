@@ -11,7 +11,7 @@ const SI_KERNEL: i32 = 128;
 static PARENT: AtomicI32 = AtomicI32::new(0);
 
 /// Notes the parent while it surely lives, so that its death signal can be told from a kill by it.
-pub(crate) fn remember_parent() {
+pub(super) fn remember_parent() {
     PARENT.store(
         i32::try_from(std::os::unix::process::parent_id()).unwrap_or(0),
         Ordering::Relaxed,
@@ -19,7 +19,7 @@ pub(crate) fn remember_parent() {
 }
 
 /// Reads the sender's name at once: it may be gone a moment later.
-pub(crate) fn origin(record: &Record) -> Sender {
+pub(super) fn origin(record: &Record) -> Sender {
     if record.code == SI_KERNEL {
         return Sender::Terminal;
     }

@@ -4,6 +4,26 @@ use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::{Post, sys};
+use crate::signal::Signal;
+
+/// The number no handler is ever called for.
+pub(crate) const SIGSTOP: i32 = libc::SIGSTOP;
+
+impl Signal {
+    /// For the program's own use (Unix). Its number differs between systems.
+    pub const USR1: Self = Self(libc::SIGUSR1);
+    /// For the program's own use (Unix). Its number differs between systems.
+    pub const USR2: Self = Self(libc::SIGUSR2);
+}
+
+/// Names of signals whose numbers differ between systems.
+pub(crate) fn name(number: i32) -> Option<&'static str> {
+    match number {
+        libc::SIGUSR1 => Some("SIGUSR1"),
+        libc::SIGUSR2 => Some("SIGUSR2"),
+        _ => None,
+    }
+}
 
 /// One set of handlers per process: signals are a property of the process, not of a thread or an object.
 static TAKEN: AtomicBool = AtomicBool::new(false);
@@ -40,7 +60,7 @@ pub(crate) fn install<T>(
     if TAKEN.swap(true, Ordering::SeqCst) {
         return Err(SignalError::Taken);
     }
-    super::remember_parent();
+    super::sender::remember_parent();
     sys::aim(Some(post.raw_fd()));
     let mut installed = Installed {
         earlier: Vec::new(),

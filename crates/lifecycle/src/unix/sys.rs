@@ -252,7 +252,7 @@ pub(crate) fn close_backlog(socket: &std::net::TcpListener) -> io::Result<()> {
 }
 
 /// Microseconds of the monotonic clock, as `RELOADING=1` must carry them.
-pub(crate) fn monotonic_usec() -> u64 {
+pub(super) fn monotonic_usec() -> u64 {
     let mut now = libc::timespec {
         tv_sec: 0,
         tv_nsec: 0,
@@ -270,7 +270,7 @@ pub(crate) fn exit_now(code: u8) -> ! {
 }
 
 /// Ends the process by `signal` with its default action, so that a parent sees the signal.
-pub(crate) fn raise_default(signal: i32) {
+pub(super) fn raise_default(signal: i32) {
     // SAFETY: SIG_DFL is a valid handler.
     unsafe { libc::signal(signal, libc::SIG_DFL) };
     // SAFETY: raising a signal has no memory effects.

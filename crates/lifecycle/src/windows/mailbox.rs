@@ -29,6 +29,8 @@ pub(crate) struct Inbox<T>(Receiver<T>);
 #[derive(Debug)]
 pub(crate) enum Received<T> {
     Message(T),
+    #[expect(dead_code, reason = "there is none here; see `Interruption`")]
+    Interruption(super::Interruption),
     Nothing,
 }
 

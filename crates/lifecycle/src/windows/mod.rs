@@ -3,13 +3,37 @@
 //! Both kinds of callback run on threads of the system and own nothing: they post to the life thread and return, save the
 //! console's CLOSE and SHUTDOWN, whose return would be our end. All `unsafe` is in `sys.rs`.
 
+mod host;
 mod mailbox;
-pub(crate) mod service;
+mod service;
 pub(crate) mod signals;
 mod sys;
 
+pub(crate) use host::{Host, HostEvent, is_impatient, resignal};
 pub(crate) use mailbox::{Inbox, Post, Received, mailbox};
 pub(crate) use sys::exit_now;
+
+/// There is nothing besides messages: system callbacks may send those themselves.
+#[derive(Debug)]
+pub(crate) enum Interruption {}
+
+/// There is no descriptor that could ring.
+#[derive(Debug)]
+pub(crate) enum Bell {}
+
+impl Bell {
+    pub(crate) fn ring(&mut self) {
+        match *self {}
+    }
+}
+
+/// Runs the program, as the service `name` if it is one.
+pub(crate) fn hosted(service: Option<String>, run: impl FnOnce() -> u8) -> u8 {
+    match service {
+        Some(name) => service::hosted(&name, run),
+        None => run(),
+    }
+}
 
 /// How many queued connections are taken before a listener closes. Windows ignores a second `listen`, so its queue cannot
 /// be closed first, and emptying it might never end under load.

@@ -57,7 +57,7 @@ pub(super) enum What {
 }
 
 /// Runs `run` as the service `name`, or plainly when no service control manager started us.
-pub(crate) fn hosted(name: &str, run: impl FnOnce() -> u8) -> u8 {
+pub(super) fn hosted(name: &str, run: impl FnOnce() -> u8) -> u8 {
     let (begun, has_begun) = channel();
     let (end, ended) = channel();
     *TALK.lock().unwrap_or_else(PoisonError::into_inner) = Some(Talk {

@@ -3,8 +3,16 @@
 use std::io;
 use std::sync::{Mutex, PoisonError};
 
-use super::{Control, Post, sys};
+use super::{Control, HostEvent, Post, sys};
 use crate::life::{GroupId, Message, ROOT};
+
+/// Unix's number; Windows has none that is never delivered.
+pub(crate) const SIGSTOP: i32 = 19;
+
+/// No further signals have names here.
+pub(crate) fn name(_: i32) -> Option<&'static str> {
+    None
+}
 
 static POST: Mutex<Option<Post<(GroupId, Message)>>> = Mutex::new(None);
 
@@ -57,7 +65,7 @@ pub(super) fn post(control: Control) -> bool {
     let holder = POST.lock().unwrap_or_else(PoisonError::into_inner);
     match &*holder {
         Some(post) => {
-            post.send((ROOT, Message::Control(control)));
+            post.send((ROOT, Message::Host(HostEvent::Control(control))));
             true
         }
         None => false,

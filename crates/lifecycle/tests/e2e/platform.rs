@@ -9,12 +9,13 @@ use std::time::Duration;
 use libtest_mimic::Trial;
 
 use crate::process::{PATIENCE, Victim};
+use crate::under_load::{self, Quota};
 
 /// Name, story, and what it needs of the machine besides us.
 type Story = (&'static str, fn(), fn() -> bool);
 
 pub(crate) fn all() -> Vec<Trial> {
-    let stories: [Story; 12] = [
+    let stories: [Story; 13] = [
         (
             "ctrl_c_twice_forces_within_two_seconds",
             ctrl_c_twice,
@@ -46,6 +47,11 @@ pub(crate) fn all() -> Vec<Trial> {
             watchdog,
             nothing,
         ),
+        (
+            "a_stop_under_load_with_five_percent_cpu_loses_nothing",
+            under_load::nothing_is_lost_when_starved,
+            has_quotas,
+        ),
         ("health_says_unready_until_the_very_end", health, nothing),
     ];
     let trial = |(name, story, possible): Story| {
@@ -65,6 +71,11 @@ fn nothing() -> bool {
 
 fn has_script() -> bool {
     Command::new("script").arg("--version").output().is_ok()
+}
+
+/// A share of the processor needs a cgroup of our own.
+fn has_quotas() -> bool {
+    Quota::new(5).is_some()
 }
 
 /// PID namespaces need a privilege.

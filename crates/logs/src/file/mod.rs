@@ -189,7 +189,16 @@ impl LogFile {
         }
     }
 
-    pub(crate) fn flush(&mut self, at: &mut At<'_>) {
+    /// A run ended, and perhaps the last: what is pending is written, and what was lost is said, if it can be.
+    pub(crate) fn finish(&mut self, at: &mut At<'_>) {
+        let known = self.trouble.as_ref();
+        if known.is_some_and(|trouble| !trouble.was_tried(at.now)) {
+            self.retry(at);
+        }
+        self.flush(at);
+    }
+
+    pub(super) fn flush(&mut self, at: &mut At<'_>) {
         if let Some(path) = at.settings.file() {
             self.index.flush(&mut *at.desk.files, path, at.now);
         }

@@ -43,6 +43,11 @@ impl Trouble {
         now.instant >= self.retry_at
     }
 
+    /// At this very moment; another attempt would only lengthen the wait.
+    pub(super) fn was_tried(&self, now: Now) -> bool {
+        now.instant + self.wait == self.retry_at
+    }
+
     fn wait_longer(&mut self, now: Now) {
         self.wait = (self.wait * 2).min(Self::LONGEST_WAIT);
         self.retry_at = now.instant + self.wait;

@@ -42,7 +42,7 @@ pub struct Line {
 
 /// Where reading begins.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum From {
+pub enum Beginning {
     /// With the oldest line kept.
     Oldest,
     /// With the last so many lines, found from the end.

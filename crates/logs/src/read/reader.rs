@@ -9,7 +9,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::segment::Segment;
-use super::{From, Line, ReadError, Source};
+use super::{Beginning, Line, ReadError, Source};
 use crate::clock::Wall;
 use crate::files::Disk;
 use crate::rotated::{Family, RotatedFile, gz};
@@ -36,7 +36,7 @@ impl Reader {
     ///
     /// # Errors
     /// If a file that had to be looked into cannot be read.
-    pub fn new(source: Source, from: From) -> Result<Reader, ReadError> {
+    pub fn new(source: Source, beginning: Beginning) -> Result<Reader, ReadError> {
         let family = Family::of(&source.file);
         let mut reader = Reader {
             source,
@@ -49,10 +49,10 @@ impl Reader {
             until: None,
         };
         reader.survey(None)?;
-        match from {
-            From::Oldest => {}
-            From::Last(lines) => reader.begin_with_last(lines)?,
-            From::Since(time) => reader.begin_since(time)?,
+        match beginning {
+            Beginning::Oldest => {}
+            Beginning::Last(lines) => reader.begin_with_last(lines)?,
+            Beginning::Since(time) => reader.begin_since(time)?,
         }
         Ok(reader)
     }
@@ -153,6 +153,11 @@ impl Reader {
     /// Takes up what the directory holds behind what is known; `finished` is the current file of before.
     fn survey(&mut self, finished: Option<&Segment>) -> Result<(), ReadError> {
         self.held = self.open_current()?;
+        self.list(finished);
+        Ok(())
+    }
+
+    fn list(&mut self, finished: Option<&Segment>) {
         let mut listed = self.family.list(&mut Disk);
         listed.retain(|file| self.newest.is_none_or(|newest| file.stamp > newest));
         listed.retain(|file| file.plain + file.compressed > 0);
@@ -171,7 +176,6 @@ impl Reader {
             listed.drain(..read);
         }
         self.ahead.extend(listed.iter().map(|file| file.stamp));
-        Ok(())
     }
 
     fn open_current(&self) -> Result<Option<Segment>, ReadError> {
@@ -246,9 +250,9 @@ impl Reader {
 
 /// Goes to the last `lines` lines of a file; how many there are.
 fn begin(segment: &mut Segment, lines: u64) -> Result<u64, ReadError> {
-    let found = segment.last(lines).and_then(|beginning| {
-        segment.skip_to(beginning.offset)?;
-        Ok(beginning.lines)
+    let found = segment.last(lines).and_then(|tail| {
+        segment.skip_to(tail.offset)?;
+        Ok(tail.lines)
     });
     found.map_err(|source| ReadError {
         file: segment.path.clone(),
@@ -265,5 +269,34 @@ fn or_absent(opened: io::Result<Segment>, path: &Path) -> Result<Option<Segment>
             file: PathBuf::from(path),
             source,
         }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+    use crate::settings::Origin;
+
+    #[test]
+    fn a_rotation_between_opening_and_listing_doubles_no_line() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("web.log");
+        fs::write(&file, "one\n").unwrap();
+        let source = Source {
+            service: "web".into(),
+            origin: Origin::Stdout,
+            file: file.clone(),
+        };
+        let mut reader = Reader::new(source, Beginning::Oldest).unwrap();
+        fs::rename(&file, dir.path().join("web-20261122T152451.000Z.log")).unwrap();
+        fs::write(&file, "two\n").unwrap();
+        reader.list(None);
+        let mut lines = Vec::new();
+        while let Some(line) = reader.next().unwrap() {
+            lines.push(line.bytes);
+        }
+        assert_eq!(lines, [b"one", b"two"]);
     }
 }

@@ -42,7 +42,7 @@ enum Content {
 
 /// Where in a file reading is to begin.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Beginning {
+pub(super) struct Tail {
     pub(super) offset: u64,
     /// Lines from there to the end.
     pub(super) lines: u64,
@@ -185,7 +185,7 @@ impl Segment {
     }
 
     /// Where the last `lines` lines begin, or all there are. Plain files are read from their end.
-    pub(super) fn last(&mut self, lines: u64) -> io::Result<Beginning> {
+    pub(super) fn last(&mut self, lines: u64) -> io::Result<Tail> {
         match &mut self.bytes {
             Content::Plain(handle) => last_of_plain(handle.as_file_mut(), lines),
             Content::Compressed(decoder) => {
@@ -197,7 +197,7 @@ impl Segment {
                 let skipped = all.lines.saturating_sub(lines);
                 let offset = offset_of_line(decoder, skipped)?;
                 self.reopen()?;
-                Ok(Beginning {
+                Ok(Tail {
                     offset,
                     lines: all.lines - skipped,
                 })
@@ -230,11 +230,11 @@ impl Content {
 }
 
 /// Reads backwards until enough line ends were seen.
-fn last_of_plain(file: &mut File, lines: u64) -> io::Result<Beginning> {
+fn last_of_plain(file: &mut File, lines: u64) -> io::Result<Tail> {
     let length = file.seek(SeekFrom::End(0))?;
     if lines == 0 {
         let offset = length;
-        return Ok(Beginning { offset, lines });
+        return Ok(Tail { offset, lines });
     }
     let mut buffer = vec![0; PIECE];
     let mut found = 0;
@@ -252,7 +252,7 @@ fn last_of_plain(file: &mut File, lines: u64) -> io::Result<Beginning> {
             }
             found += 1;
             if found >= lines {
-                return Ok(Beginning {
+                return Ok(Tail {
                     offset: after,
                     lines,
                 });
@@ -260,14 +260,14 @@ fn last_of_plain(file: &mut File, lines: u64) -> io::Result<Beginning> {
         }
         end = begin;
     }
-    Ok(Beginning {
+    Ok(Tail {
         offset: 0,
         lines: found + u64::from(length > 0),
     })
 }
 
 /// All lines of a stream, and its length.
-fn count(from: &mut impl Read) -> io::Result<Beginning> {
+fn count(from: &mut impl Read) -> io::Result<Tail> {
     let mut buffer = vec![0; PIECE];
     let (mut lines, mut last) = (0, b'\n');
     loop {
@@ -275,7 +275,7 @@ fn count(from: &mut impl Read) -> io::Result<Beginning> {
         let piece = &buffer[..read];
         let Some(end) = piece.last() else {
             let lines = lines + u64::from(last != b'\n');
-            return Ok(Beginning { offset: 0, lines });
+            return Ok(Tail { offset: 0, lines });
         };
         lines += memchr::memchr_iter(b'\n', piece).count() as u64;
         last = *end;

@@ -8,7 +8,7 @@ use aplomb_core::spec::Log;
 use super::*;
 use crate::Progress;
 use crate::index;
-use crate::read::{From, Line, Merge, Reader, Source};
+use crate::read::{Beginning, Line, Merge, Reader, Source};
 
 fn source(bench: &Bench) -> Source {
     Source {
@@ -18,8 +18,8 @@ fn source(bench: &Bench) -> Source {
     }
 }
 
-fn reader(bench: &Bench, from: From) -> Reader {
-    Reader::new(source(bench), from).unwrap()
+fn reader(bench: &Bench, beginning: Beginning) -> Reader {
+    Reader::new(source(bench), beginning).unwrap()
 }
 
 fn text(line: &Line) -> String {
@@ -32,8 +32,8 @@ fn drain(reader: &mut Reader) -> Vec<String> {
         .collect()
 }
 
-fn read(bench: &Bench, from: From) -> Vec<String> {
-    drain(&mut reader(bench, from))
+fn read(bench: &Bench, beginning: Beginning) -> Vec<String> {
+    drain(&mut reader(bench, beginning))
 }
 
 /// Compresses all that waits and removes the originals.
@@ -84,13 +84,13 @@ fn the_last_lines_are_found_over_rotated_and_compressed_files() {
     );
     for count in 0..=60 {
         assert_eq!(
-            read(&bench, From::Last(u64::from(count))),
+            read(&bench, Beginning::Last(u64::from(count))),
             numbers(60 - count..60),
             "last {count}"
         );
     }
-    assert_eq!(read(&bench, From::Last(1000)), numbers(0..60));
-    assert_eq!(read(&bench, From::Oldest), numbers(0..60));
+    assert_eq!(read(&bench, Beginning::Last(1000)), numbers(0..60));
+    assert_eq!(read(&bench, Beginning::Oldest), numbers(0..60));
 }
 
 #[test]
@@ -102,7 +102,7 @@ fn the_last_lines_of_a_long_file_are_found_from_its_end() {
     }
     bench.write(format!("{}\nlast", "y".repeat(200_000)));
     bench.finish();
-    let mut reader = reader(&bench, From::Last(3));
+    let mut reader = reader(&bench, Beginning::Last(3));
     assert_eq!(drain(&mut reader), [filler, "y".repeat(200_000)]);
     assert_eq!(text(&reader.rest().unwrap()), "last");
     assert!(reader.rest().is_none());
@@ -122,17 +122,17 @@ fn since_and_until_go_by_the_time_a_line_arrived() {
             // Line n was written n + 1 seconds after the start.
             let first = u32::try_from((second - 1).max(0)).unwrap().min(40);
             assert_eq!(
-                read(&bench, From::Since(at(second))),
+                read(&bench, Beginning::Since(at(second))),
                 numbers(first..40),
                 "since {second}"
             );
-            let mut until = reader(&bench, From::Oldest).until(at(second));
+            let mut until = reader(&bench, Beginning::Oldest).until(at(second));
             let end = u32::try_from(second).unwrap().min(40);
             assert_eq!(drain(&mut until), numbers(0..end), "until {second}");
         }
         compress(&mut bench);
     }
-    let first = reader(&bench, From::Oldest).next().unwrap().unwrap();
+    let first = reader(&bench, Beginning::Oldest).next().unwrap().unwrap();
     assert_eq!(first.time, Some(at(1)));
 }
 
@@ -142,14 +142,17 @@ fn without_an_index_times_are_those_of_the_file() {
     bench.write("one\n");
     bench.finish();
     fs::write(bench.path("web.log.times"), [7; 100]).unwrap();
-    let line = reader(&bench, From::Oldest).next().unwrap().unwrap();
+    let line = reader(&bench, Beginning::Oldest).next().unwrap().unwrap();
     let written = fs::metadata(bench.path("web.log"))
         .unwrap()
         .modified()
         .unwrap();
     assert_eq!(line.time, Some(Wall::from(written)));
     fs::remove_file(bench.path("web.log.times")).unwrap();
-    assert_eq!(read(&bench, From::Since(Wall::from_micros(0))), ["one"]);
+    assert_eq!(
+        read(&bench, Beginning::Since(Wall::from_micros(0))),
+        ["one"]
+    );
 }
 
 #[test]
@@ -161,7 +164,10 @@ fn the_index_of_a_log_cut_short_between_two_lives_is_not_believed() {
     next_life.pass(seconds(1000));
     next_life.write("line 1\n");
     next_life.finish();
-    let last = reader(&next_life, From::Last(1)).next().unwrap().unwrap();
+    let last = reader(&next_life, Beginning::Last(1))
+        .next()
+        .unwrap()
+        .unwrap();
     assert_eq!(
         (text(&last), last.time),
         ("line 1".to_owned(), Some(next_life.now.wall))
@@ -173,7 +179,7 @@ fn every_rotated_file_has_times_of_its_own() {
     let mut bench = Bench::new(&keeping_all(2));
     bench.write("1\n2\n3\n");
     bench.finish();
-    let mut reader = reader(&bench, From::Oldest);
+    let mut reader = reader(&bench, Beginning::Oldest);
     let times: Vec<_> = std::iter::from_fn(|| reader.next().unwrap())
         .map(|line| line.time)
         .collect();
@@ -191,7 +197,10 @@ fn a_torn_index_is_repaired_by_the_next_life() {
     let mut next_life = Bench::at(bench.dir, &Log::default());
     next_life.pass(seconds(10));
     next_life.write("two\n");
-    let last = reader(&next_life, From::Last(1)).next().unwrap().unwrap();
+    let last = reader(&next_life, Beginning::Last(1))
+        .next()
+        .unwrap()
+        .unwrap();
     assert_eq!(last.time, Some(next_life.now.wall));
 }
 
@@ -219,7 +228,25 @@ fn what_somebody_removes_during_compression_stays_removed_and_what_is_left_stays
         .unwrap();
     fs::remove_file(bench.path(&gz)).unwrap();
     compress(&mut bench);
-    assert_eq!(read(&bench, From::Oldest), ["2", "3"]);
+    assert_eq!(read(&bench, Beginning::Oldest), ["2", "3"]);
+}
+
+#[test]
+fn times_are_followed_as_the_index_grows() {
+    let mut bench = Bench::new(&Log::default());
+    let mut reader = reader(&bench, Beginning::Oldest);
+    for number in 0..600 {
+        bench.pass(seconds(1));
+        bench.write(format!("{number:060}\n"));
+        if number % 7 == 0 {
+            bench.finish();
+            let mut last = None;
+            while let Some(line) = reader.next().unwrap() {
+                last = line.time;
+            }
+            assert_eq!(last, Some(bench.now.wall), "line {number}");
+        }
+    }
 }
 
 #[test]
@@ -232,7 +259,7 @@ fn a_burst_is_timed_within_a_second_of_its_writing() {
         ));
     }
     bench.live(seconds(1));
-    let mut reader = reader(&bench, From::Oldest);
+    let mut reader = reader(&bench, Beginning::Oldest);
     let mut last = None;
     for number in 0..500 {
         let line = reader.next().unwrap().unwrap();
@@ -247,7 +274,7 @@ fn a_burst_is_timed_within_a_second_of_its_writing() {
 #[test]
 fn an_emptied_file_is_followed_from_its_start() {
     let mut bench = Bench::new(&Log::default());
-    let mut reader = reader(&bench, From::Oldest);
+    let mut reader = reader(&bench, Beginning::Oldest);
     assert!(drain(&mut reader).is_empty());
     bench.write("one\ntwo\n");
     assert_eq!(drain(&mut reader), ["one", "two"]);
@@ -275,7 +302,7 @@ fn follow(seed: u64) {
                 bench.desk.compress(50, bench.now);
             }
             3 | 4 => {
-                let reader = reader.get_or_insert_with(|| self::reader(&bench, From::Oldest));
+                let reader = reader.get_or_insert_with(|| self::reader(&bench, Beginning::Oldest));
                 for _ in 0..dice.below(40) {
                     seen.extend(reader.next().unwrap().map(|line| text(&line)));
                 }
@@ -291,7 +318,7 @@ fn follow(seed: u64) {
             }
         }
     }
-    let mut reader = reader.unwrap_or_else(|| self::reader(&bench, From::Oldest));
+    let mut reader = reader.unwrap_or_else(|| self::reader(&bench, Beginning::Oldest));
     seen.extend(drain(&mut reader));
     assert!(
         seen == written,
@@ -334,7 +361,7 @@ fn several_logs_are_interleaved_by_time_and_each_keeps_its_order() {
                 origin: Origin::Stdout,
                 file,
             };
-            Reader::new(source, From::Oldest).unwrap()
+            Reader::new(source, Beginning::Oldest).unwrap()
         })
     };
     let mut merge = Merge::new(readers().into());
@@ -366,12 +393,12 @@ fn a_crash_during_compression_loses_and_doubles_nothing() {
     fs::write(bench.path("web-20261122T152501.000Z.log.gz.tmp"), "half").unwrap();
     // Compressed, and the original is not gone yet.
     while bench.desk.compress(1000, bench.now) == Progress::More {}
-    assert_eq!(read(&bench, From::Oldest), numbers(0..20));
+    assert_eq!(read(&bench, Beginning::Oldest), numbers(0..20));
     let mut next_life = Bench::at(bench.dir, &log);
     next_life.pass(seconds(30));
     next_life.stream.on_time(next_life.now, &mut next_life.desk);
     compress(&mut next_life);
-    assert_eq!(read(&next_life, From::Oldest), numbers(0..20));
+    assert_eq!(read(&next_life, Beginning::Oldest), numbers(0..20));
     let plain = next_life
         .names()
         .into_iter()
@@ -389,7 +416,7 @@ fn a_full_disk_leaves_files_uncompressed_and_whole() {
     write_numbers(&mut bench, 0..20);
     bench.faults.set().room = Some(15);
     compress(&mut bench);
-    assert_eq!(read(&bench, From::Oldest), numbers(0..20));
+    assert_eq!(read(&bench, Beginning::Oldest), numbers(0..20));
     assert!(!bench.names().iter().any(|name| name.contains(".gz")));
 }
 

@@ -54,6 +54,7 @@ fn a_silent_service_leaves_nothing_and_wakes_nobody() {
     bench.finish();
     assert!(listed(bench.dir.path()).is_empty());
     assert!(size_of::<Stream>() <= 96);
+    assert!(size_of::<crate::file::LogFile>() <= 320);
 }
 
 #[test]
@@ -199,6 +200,24 @@ fn the_rate_limit_counts_what_it_drops_and_says_so_once_a_window() {
 }
 
 #[test]
+fn what_the_rate_limit_dropped_is_said_when_the_run_ends() {
+    let log = Log {
+        rate_limit: Some((1, seconds(10))),
+        ..Log::default()
+    };
+    let mut bench = Bench::new(&log);
+    bench.write("1\n2\n");
+    bench.finish();
+    bench.write("3\n");
+    bench.live(seconds(10));
+    assert_eq!(
+        bench.text("web.log"),
+        "1\naplomb: dropped 1 line (2 bytes): more than 1 lines in 10s\n\
+         aplomb: dropped 1 line (2 bytes): more than 1 lines in 10s\n"
+    );
+}
+
+#[test]
 fn a_new_window_begins_with_the_line_that_follows_it() {
     let log = Log {
         rate_limit: Some((1, seconds(10))),
@@ -250,6 +269,7 @@ fn what_the_journal_does_not_take_is_counted_and_said() {
     bench.basket.open().refuses = Some(io::ErrorKind::WouldBlock);
     bench.write("one\ntwo\n");
     bench.basket.open().refuses = None;
+    bench.finish();
     bench.write("three\n");
     let facts = bench.facts();
     assert!(matches!(

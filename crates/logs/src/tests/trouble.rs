@@ -169,6 +169,23 @@ fn a_partial_last_line_torn_by_a_full_disk_is_completed() {
 }
 
 #[test]
+fn what_was_lost_is_said_when_the_run_ends_if_it_can_be() {
+    let mut bench = Bench::new(&Log::default());
+    bench.faults.set().room = Some(0);
+    bench.write("one\n");
+    bench.finish();
+    bench.faults.set().room = None;
+    bench.pass(Duration::from_millis(1));
+    bench.finish();
+    assert!(
+        bench
+            .text("web.log")
+            .starts_with("aplomb: lost 1 line (4 bytes)")
+    );
+    assert_eq!(lost(&mut bench), [Loss { lines: 1, bytes: 4 }]);
+}
+
+#[test]
 fn a_file_renamed_under_us_gets_a_successor() {
     let mut bench = Bench::new(&Log::default());
     bench.write("one\n");

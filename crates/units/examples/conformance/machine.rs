@@ -76,7 +76,7 @@ impl World for Machine {
             Fact::UserName | Fact::UserGroupName => Some("root".into()),
             Fact::UserId | Fact::UserGroupId => Some("0".into()),
             Fact::UserHome => Some("/root".into()),
-            Fact::UserShell => Some("/bin/sh".into()),
+            Fact::UserShell => root_shell(),
             Fact::RuntimeDirectory => Some("/run".into()),
             Fact::StateDirectory => Some("/var/lib".into()),
             Fact::CacheDirectory => Some("/var/cache".into()),
@@ -129,6 +129,12 @@ fn os_release(key: &str) -> Option<String> {
     variables
         .find(|(name, _)| name == key)
         .map(|(_, value)| value)
+}
+
+fn root_shell() -> Option<String> {
+    let users = fs::read_to_string("/etc/passwd").ok()?;
+    let root = users.lines().find(|line| line.starts_with("root:"))?;
+    root.rsplit(':').next().map(str::to_owned)
 }
 
 /// Names and numbers in a file like `/etc/passwd`.

@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use aplomb_core::spec::{Address, Listen};
 
 use super::Stack;
-use crate::diagnostic::Diagnostic;
+use crate::diagnostic::{Diagnostic, Place};
 use crate::source::{Field, Loaded};
-use crate::toml::print_address;
+use crate::toml::{parts, print_address};
 
 /// What can be taken only once: a port on a host (`*` is every host), or a path.
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -54,7 +54,7 @@ pub(super) fn check(stack: &Stack<'_>, diagnostics: &mut Vec<Diagnostic>) {
 fn tell(unit: &Loaded, listen: &Listen, first: &Loaded, earlier: &Listen) -> Diagnostic {
     let address = print_address(&listen.address);
     let (name, other) = (&unit.spec.name, &first.spec.name);
-    let place = unit.places.of(Field::Listen, &address).clone();
+    let own = place(unit, listen).clone();
     let siblings = unit.spec.family() == first.spec.family() && name != other;
     let action = if siblings {
         "put ${instance} into the address, or set reuse-port for it"
@@ -62,9 +62,11 @@ fn tell(unit: &Loaded, listen: &Listen, first: &Loaded, earlier: &Listen) -> Dia
         "give one of them another address"
     };
     let message = format!("`{name}` listens on `{address}`, which `{other}` has already");
-    let earlier = first
-        .places
-        .of(Field::Listen, &print_address(&earlier.address));
-    Diagnostic::warning(place, message, action)
+    let earlier = place(first, earlier);
+    Diagnostic::warning(own, message, action)
         .with(earlier.clone(), format!("`{other}` listens here"))
+}
+
+fn place<'a>(unit: &'a Loaded, listen: &Listen) -> &'a Place {
+    unit.places.of(Field::Listen, parts(&listen.address).1)
 }

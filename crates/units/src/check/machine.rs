@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use aplomb_core::Spec;
-use aplomb_core::spec::{Check, Command, Pause, Process, Ready, Reload, Request};
+use aplomb_core::spec::{Check, Command, Kind, Pause, Process, Ready, Reload, Request};
 
 use super::Stack;
 use crate::diagnostic::{Diagnostic, Severity};
@@ -19,7 +19,7 @@ pub(super) fn check(stack: &Stack<'_>, world: &dyn World, diagnostics: &mut Vec<
     for unit in stack.units {
         machine.accounts(unit, diagnostics);
         machine.files(unit, diagnostics);
-        machine.commands(unit, diagnostics);
+        machine.commands(stack, unit, diagnostics);
     }
 }
 
@@ -89,7 +89,7 @@ impl Machine<'_> {
         self.world.file(path) == FileKind::Missing
     }
 
-    fn commands(&mut self, unit: &Loaded, diagnostics: &mut Vec<Diagnostic>) {
+    fn commands(&mut self, stack: &Stack<'_>, unit: &Loaded, diagnostics: &mut Vec<Diagnostic>) {
         if unit.spec.process.root_directory.is_some() {
             return;
         }
@@ -107,6 +107,10 @@ impl Machine<'_> {
             let Some((message, action)) = fault else {
                 continue;
             };
+            // What does not exist yet may be what a oneshot is there to make; if it is not, the start says so.
+            if self.missing(&command.program) && follows_a_oneshot(stack, unit) {
+                continue;
+            }
             // An env file may bring another search path, known only at the start.
             let unsure = !is_absolute(&command.program) && !unit.spec.process.env_files.is_empty();
             let severity = if command.ignore_failure || unsure {
@@ -198,6 +202,21 @@ impl Machine<'_> {
             format!("`{path}` is run by `{named}`, which is not in the search path {search}");
         Some((message, format!("install {named}, or {}", correct())))
     }
+}
+
+/// Whether a oneshot runs to its end before this one may start.
+fn follows_a_oneshot(stack: &Stack<'_>, unit: &Loaded) -> bool {
+    let depends = &unit.spec.depends;
+    let required = depends
+        .requires
+        .iter()
+        .filter(|name| depends.after.contains(name));
+    let peers = required
+        .flat_map(|name| stack.named(name))
+        .filter_map(|at| stack.units.get(*at));
+    peers
+        .into_iter()
+        .any(|peer| peer.spec.kind == Kind::Oneshot)
 }
 
 /// The search path a service's programs are looked up in.

@@ -6,7 +6,6 @@
 use super::draft::{Draft, Input};
 use super::fault::Fault;
 use super::name::UnitName;
-use super::words::Backslash;
 use crate::source::Field;
 
 /// Targets that stand for "when the system is up": to be wanted by one is to be started by the engine.
@@ -32,7 +31,7 @@ pub(super) fn add(
     field: Field,
     list: List,
 ) -> Result<(), Fault> {
-    for (name, range) in input.expanded_words(Backslash::Keep)? {
+    for (name, range) in input.names()? {
         let Some(unit) = named(&name, input) else {
             let message = format!("`{name}` is no name of a unit and is ignored");
             let fault =
@@ -70,7 +69,7 @@ pub(super) fn wanted(
         list(draft).clear();
         return Ok(());
     }
-    for (name, range) in input.expanded_words(Backslash::Keep)? {
+    for (name, range) in input.names()? {
         if EVERYBODY_REACHES.contains(&&*name) {
             draft.enabled = true;
             continue;
@@ -94,7 +93,7 @@ pub(super) fn units(draft: &mut Draft, input: &Input<'_>, list: List) -> Result<
         list(draft).clear();
         return Ok(());
     }
-    for (name, range) in input.expanded_words(Backslash::Keep)? {
+    for (name, range) in input.names()? {
         match UnitName::parse(&name) {
             Some(_) => list(draft).push(name),
             None => {

@@ -48,6 +48,8 @@ pub(super) struct Draft {
     pub notify_access: Option<NotifyFrom>,
     pub pid_file: Option<String>,
     pub has_bus_name: bool,
+    /// `SuccessAction=` that is not carried out: the service need do nothing itself.
+    pub has_success_action: bool,
     pub remain_after_exit: bool,
     /// The outer `None` is "not said", the inner one "for ever".
     pub timeout_start: Option<Option<Duration>>,
@@ -67,7 +69,7 @@ pub(super) struct Draft {
     /// The outer `None` is "not said", the inner one `inherit`.
     pub stderr: Option<Option<LogTo>>,
     pub stdin_text: Vec<u8>,
-    pub stdin_is_data: Option<bool>,
+    pub stdin_is_data: bool,
     pub rate_window: Option<Duration>,
     pub rate_burst: Option<u32>,
     pub directory_modes: Vec<(OwnDirectoryKind, u32)>,
@@ -103,6 +105,7 @@ impl Draft {
             notify_access: None,
             pid_file: None,
             has_bus_name: false,
+            has_success_action: false,
             remain_after_exit: false,
             timeout_start: None,
             timeout_stop: Some(super::stop::TIMEOUT),
@@ -120,7 +123,7 @@ impl Draft {
             stdout: None,
             stderr: None,
             stdin_text: Vec::new(),
-            stdin_is_data: None,
+            stdin_is_data: false,
             rate_window: None,
             rate_burst: None,
             directory_modes: Vec::new(),
@@ -182,7 +185,7 @@ impl<'a> Input<'a> {
     }
 
     pub(super) fn signal(&self) -> Result<Signal, Fault> {
-        Signal::parse(self.text())
+        signal(self.text())
             .ok_or_else(|| self.bad("is no signal", "write a name such as `SIGTERM`"))
     }
 
@@ -246,6 +249,21 @@ impl<'a> Input<'a> {
         })
     }
 
+    /// Names of units, with specifiers replaced; quotes and backslashes are letters here.
+    pub(super) fn names(&self) -> Result<Vec<(String, Range<usize>)>, Fault> {
+        let mut names = Vec::new();
+        let mut at = 0;
+        for word in self.text().split(words::BLANKS) {
+            let range = at..at + word.len();
+            // One blank of one byte follows.
+            at = range.end + 1;
+            if !word.is_empty() {
+                names.push((self.expand(word, Some(range.clone()))?, range));
+            }
+        }
+        Ok(names)
+    }
+
     /// Words with specifiers replaced, each with its bytes.
     pub(super) fn expanded_words(
         &self,
@@ -277,4 +295,10 @@ impl<'a> Input<'a> {
             action,
         )
     }
+}
+
+/// A signal by number, or by name as systemd takes it: in capitals only.
+pub(super) fn signal(text: &str) -> Option<Signal> {
+    let capital = !text.contains(|letter: char| letter.is_ascii_lowercase());
+    capital.then(|| Signal::parse(text)).flatten()
 }

@@ -88,24 +88,29 @@ impl Reader<'_> {
         }
     }
 
-    /// The value up to the end of its line.
+    /// The value up to the end of its line. Quotes group only as long as nothing but quoted parts has come; blanks
+    /// between these go.
     fn value(&mut self) -> String {
         let mut value = Text::default();
-        while self.peek().is_some_and(is_blank) {
-            self.next();
-        }
+        let mut begun = false;
         while let Some(letter) = self.next() {
             match letter {
                 letter if is_newline(letter) => break,
-                '\'' => self.single_quoted(&mut value),
-                '"' => self.double_quoted(&mut value),
-                '\\' => match self.next() {
-                    Some(letter) if is_newline(letter) => {}
-                    Some(letter) => value.push(letter),
-                    None => {}
-                },
+                '\'' if !begun => self.single_quoted(&mut value),
+                '"' if !begun => self.double_quoted(&mut value),
+                letter if is_blank(letter) && !begun => {}
                 letter if is_blank(letter) => value.blank(letter),
-                letter => value.push(letter),
+                '\\' => {
+                    begun = true;
+                    let next = self.next();
+                    next.filter(|next| !is_newline(*next))
+                        .into_iter()
+                        .for_each(|next| value.push(next));
+                }
+                letter => {
+                    begun = true;
+                    value.push(letter);
+                }
             }
         }
         value.trimmed()
@@ -217,7 +222,9 @@ mod tests {
             ("A='x  y '", "x  y "),
             ("A=\"a\\\"b\\\\c\\$d\\n\"", "a\"b\\c$d\\n"),
             ("A=$HOME `id` ${X}", "$HOME `id` ${X}"),
-            ("A=a'b'\"c\"d", "abcd"),
+            ("A=a'b'\"c\"d", "a'b'\"c\"d"),
+            ("A='x'  \"y\" z", "xyz"),
+            ("A=\"a\" b'c'", "ab'c'"),
             ("A=\\x\\ ", "x "),
             ("A=", ""),
             ("A=x#y", "x#y"),

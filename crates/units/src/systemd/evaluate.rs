@@ -201,7 +201,11 @@ fn host(text: &str, world: &dyn World) -> Option<bool> {
 }
 
 fn command_line(text: &str, world: &dyn World) -> Option<bool> {
-    let line = kernel_text("/proc/cmdline", world)?;
+    // In a container what counts is how its first process was called.
+    let line = match virtualization::container(world) {
+        Some(_) => kernel_text("/proc/1/cmdline", world)?.replace('\0', " "),
+        None => kernel_text("/proc/cmdline", world)?,
+    };
     Some(line.split_ascii_whitespace().any(|word| {
         let is_option = || !text.contains('=') && word.split('=').next() == Some(text);
         word == text || is_option()

@@ -64,11 +64,14 @@ struct Prefixes {
 }
 
 impl Reader<'_> {
-    /// One command up to the next ` ; `; `None` for one that `-` allows to be unreadable.
+    /// One command up to the next ` ; `; `None` for a separator alone, and for one that `-` allows to be unreadable.
     fn command(&mut self) -> Result<Option<(Command, Range<usize>)>, Fault> {
         let Some(first) = self.word()? else {
             return Ok(None);
         };
+        if first.text == ";" {
+            return Ok(None);
+        }
         let prefixes = prefixes(&first.text);
         match self.after_prefixes(&first, prefixes) {
             Ok(command) => Ok(Some((command, first.range))),
@@ -331,7 +334,7 @@ mod tests {
 
     #[test]
     fn a_lone_semicolon_separates_and_an_escaped_one_does_not() {
-        let line = line(r"/bin/a x ; /bin/b \; y ; ");
+        let line = line(r"/bin/a x ; /bin/b \; y ; ;");
         assert!(line.faults.is_empty());
         let commands: Vec<_> = line
             .commands

@@ -19,10 +19,10 @@ pub fn expand(args: &[String], lookup: impl Fn(&str) -> Option<String>) -> Vec<S
     out
 }
 
-/// `NAME` of a word that is `$NAME` and nothing else.
+/// `NAME` of a word that is `$NAME` and nothing else; `$` alone is a variable without a name, which nobody sets.
 fn whole_word(arg: &str) -> Option<&str> {
     let name = arg.strip_prefix('$')?;
-    (!name.is_empty() && !name.starts_with(['{', '$'])).then_some(name)
+    (!name.starts_with(['{', '$'])).then_some(name)
 }
 
 /// The words of a value; a quote that is never closed ends with it.
@@ -46,7 +46,9 @@ fn in_place(arg: &str, lookup: &impl Fn(&str) -> Option<String>) -> String {
         let braced = rest
             .strip_prefix('{')
             .and_then(|inner| inner.split_once('}'));
-        if let Some((name, after)) = braced {
+        // What is in the braces and could be no name stays as it stands.
+        let is_part = |letter: char| letter.is_ascii_alphanumeric() || letter == '_';
+        if let Some((name, after)) = braced.filter(|(name, _)| name.chars().all(is_part)) {
             out.push_str(&lookup(name).unwrap_or_default());
             rest = after;
             continue;
@@ -94,8 +96,17 @@ mod tests {
     #[test]
     fn a_doubled_dollar_is_one_and_others_stay() {
         assert_eq!(
-            expanded(&["$$ONE", "a$ONE", "$", "cost: 5$", "${ONE"]),
-            ["$ONE", "a$ONE", "$", "cost: 5$", "${ONE"]
+            expanded(&[
+                "$$ONE",
+                "a$ONE",
+                "$",
+                "cost: 5$",
+                "${ONE",
+                "${ONE:-x}",
+                "${}",
+                "a$$b"
+            ]),
+            ["$ONE", "a$ONE", "cost: 5$", "${ONE", "${ONE:-x}", "", "a$b"]
         );
     }
 }

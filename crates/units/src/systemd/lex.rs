@@ -118,7 +118,11 @@ impl Lexer {
             );
             return Ok(());
         }
-        let value = self.joined(at, line);
+        let value = match self.pending {
+            // Blanks at the start of a continued line belong to the value.
+            Some(_) => self.joined(at - (raw.len() - line.len()), raw),
+            None => self.joined(at, line),
+        };
         if ends_in_backslash(&value.text) {
             self.pending = Some(without_last(value));
             return Ok(());
@@ -230,7 +234,7 @@ fn lines(text: &str) -> impl Iterator<Item = (usize, &str)> {
 /// Whether the text ends in a backslash that no other backslash escapes.
 fn ends_in_backslash(text: &str) -> bool {
     let backslashes = text.len() - text.trim_end_matches('\\').len();
-    backslashes % 2 == 1
+    !backslashes.is_multiple_of(2)
 }
 
 /// The backslash of a continuation becomes a blank.
@@ -273,7 +277,7 @@ mod tests {
     fn a_continued_value_is_one_text_whose_parts_point_into_the_file() {
         let text = "[Service]\nExecStart=/bin/a \\\n# not part of it\n; nor this\n   --flag \\\n  last  \n";
         let value = only(text).value;
-        assert_eq!(value.text, "/bin/a  --flag  last");
+        assert_eq!(value.text, "/bin/a     --flag    last");
         let at = value.text.find("last").unwrap();
         assert_eq!(&text[value.place(at..at + 4)], "last");
         let at = value.text.find("--flag").unwrap();

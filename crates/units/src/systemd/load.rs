@@ -49,6 +49,7 @@ pub(super) fn units(
         given: BTreeMap::new(),
         drop_ins: Vec::new(),
         done: BTreeSet::new(),
+        aliases: Vec::new(),
         found: Vec::new(),
     };
     let mut queue = VecDeque::new();
@@ -61,7 +62,7 @@ pub(super) fn units(
             loader.load(&name, &mut queue, diagnostics);
         }
     }
-    loader.found
+    loader.named()
 }
 
 struct Loader<'a> {
@@ -72,6 +73,8 @@ struct Loader<'a> {
     /// Drop-ins given as files: the directory's name without `.d`, and the text.
     drop_ins: Vec<(String, Text)>,
     done: BTreeSet<UnitName>,
+    /// Links among unit files: another name, and the one it stands for.
+    aliases: Vec<(UnitName, UnitName)>,
     found: Vec<Found>,
 }
 
@@ -147,7 +150,10 @@ impl Loader<'_> {
     ) {
         let text = match self.fragment(name) {
             Fragment::Text(text) => text,
-            Fragment::Alias(target) => return queue.push_back(target),
+            Fragment::Alias(target) => {
+                self.aliases.push((name.clone(), target.clone()));
+                return queue.push_back(target);
+            }
             Fragment::Masked(path) => {
                 if self.given.contains_key(name) {
                     let place = Place::new(&Arc::from(path), 0..0);
@@ -274,6 +280,20 @@ impl Loader<'_> {
         self.text(path).filter(|text| !text.text.trim().is_empty())
     }
 
+    /// The units found, each with the names links give it.
+    fn named(mut self) -> Vec<Found> {
+        for (alias, target) in &self.aliases {
+            let unit = self
+                .found
+                .iter_mut()
+                .find(|found| found.unit.name == *target);
+            if let Some(found) = unit {
+                found.unit.aliases.push(alias.full().to_owned());
+            }
+        }
+        self.found
+    }
+
     /// Units whose `.wants` or `.requires` directory names this one.
     fn linked(&self, name: &UnitName, relation: &str) -> Vec<UnitName> {
         let mut found = Vec::new();
@@ -385,10 +405,9 @@ fn partner(name: &UnitName) -> Option<UnitName> {
 fn drop_in_names(name: &UnitName) -> Vec<String> {
     let mut names = vec![name.full().to_owned()];
     names.extend(name.template().map(|template| template.full().to_owned()));
-    let instance = if name.instance().is_some() { "@" } else { "" };
     let mut prefix = name.prefix().trim_end_matches('-');
     while let Some(dash) = prefix.rfind('-') {
-        names.push(format!("{}-{instance}.{}", &prefix[..dash], name.ending()));
+        names.push(format!("{}-.{}", &prefix[..dash], name.ending()));
         prefix = prefix[..dash].trim_end_matches('-');
     }
     names.push(name.ending().to_owned());

@@ -44,6 +44,8 @@ pub use expand::expand;
 pub use keys::{Described, described};
 pub use write::{Written, write};
 
+use aplomb_core::Spec;
+
 use crate::diagnostic::Diagnostic;
 use crate::source::{Loaded, Options, Source};
 use crate::world::World;
@@ -60,4 +62,20 @@ pub fn read(
 ) -> Vec<Loaded> {
     let units = load::units(sources, world, options, diagnostics);
     resolve::joined(units, diagnostics)
+}
+
+/// One unit as its file says it, without drop-ins and with relations as written: what a comparison with systemd's own
+/// view of the file needs. `None` where the file's name is no name of a unit.
+pub fn read_alone(
+    source: &Source,
+    world: &dyn World,
+    options: Options,
+    diagnostics: &mut Vec<Diagnostic>,
+) -> Option<Spec> {
+    let name = name::UnitName::parse(source.file_name())?;
+    let text = unit::Text {
+        file: std::sync::Arc::clone(&source.path),
+        text: source.text.clone(),
+    };
+    Some(unit::read(&name, &[text], world, options, diagnostics).spec)
 }

@@ -16,8 +16,8 @@ const RATE: (u32, Duration) = (10_000, Duration::from_secs(30));
 
 pub(super) fn stdout(draft: &mut Draft, input: &Input<'_>) -> Result<(), Fault> {
     draft.stdout = match input.text() {
-        "" => None,
-        "inherit" => Some(LogTo::Inherit),
+        // There is no terminal or socket to inherit: systemd too takes its default then.
+        "" | "inherit" => None,
         _ => Some(target(draft, input)?),
     };
     Ok(())
@@ -82,7 +82,7 @@ fn journal(draft: &mut Draft, input: &Input<'_>) -> LogTo {
 }
 
 pub(super) fn stdin(draft: &mut Draft, input: &Input<'_>) -> Result<(), Fault> {
-    draft.stdin_is_data = Some(input.text() == "data");
+    draft.stdin_is_data = input.text() == "data";
     let (word, rest) = input.text().split_once(':').unwrap_or((input.text(), ""));
     draft.spec.process.stdin = match word {
         "" | "null" | "data" => Stdin::Null,
@@ -209,8 +209,9 @@ pub(super) fn finish(draft: &mut Draft) {
     };
     draft.spec.log.to = stdout;
     let text = std::mem::take(&mut draft.stdin_text);
-    let data = draft.stdin_is_data.unwrap_or(!text.is_empty());
-    if data {
+    // systemd does not tell `null` that was said from `null` that was not.
+    let data = draft.stdin_is_data || !text.is_empty();
+    if data && draft.spec.process.stdin == Stdin::Null {
         draft.spec.process.stdin = Stdin::Text(text);
     }
     draft.spec.log.rate_limit = match (draft.rate_burst, draft.rate_window) {

@@ -53,8 +53,10 @@ pub(super) fn environment(draft: &mut Draft, input: &Input<'_>) -> Result<(), Fa
         match word.split_once('=') {
             Some((name, value)) if env_file::is_name(name) => {
                 let env = &mut draft.spec.process.env;
-                env.retain(|(known, _)| known != name);
-                env.push((name.to_owned(), value.to_owned()));
+                match env.iter_mut().find(|(known, _)| known == name) {
+                    Some((_, known)) => value.clone_into(known),
+                    None => env.push((name.to_owned(), value.to_owned())),
+                }
             }
             Some(_) | None => draft.faults.push(not_an_assignment(&word, range)),
         }
@@ -104,6 +106,7 @@ pub(super) fn unset_environment(draft: &mut Draft, input: &Input<'_>) -> Result<
     for (word, range) in input.expanded_words(Backslash::Escape)? {
         let name = word.split_once('=').map_or(&*word, |(name, _)| name);
         match env_file::is_name(name) {
+            true if draft.spec.process.unset_env.contains(&word) => {}
             true => draft.spec.process.unset_env.push(word),
             false => draft.faults.push(not_a_name(name, range)),
         }
@@ -157,9 +160,8 @@ pub(super) fn supplementary_groups(draft: &mut Draft, input: &Input<'_>) -> Resu
 /// A user or group. One that cannot be read must not leave the service with the engine's own.
 fn identity(text: &str, input: &Input<'_>, range: Option<Range<usize>>) -> Result<String, Fault> {
     let name = input.expand(text, range.clone()).map_err(Fault::refusing)?;
-    let unfit =
-        |letter: char| letter.is_control() || letter.is_whitespace() || "/:".contains(letter);
-    if name.chars().any(unfit) || name.starts_with('-') {
+    let unfit = |letter: char| letter.is_control() || "/:".contains(letter);
+    if name.chars().any(unfit) || name.trim() != name || matches!(&*name, "." | "..") {
         let message = format!("`{name}` cannot be the name of a user or group");
         let fault = Fault::refused(message, "name one that exists");
         return Err(Fault { range, ..fault });

@@ -28,8 +28,8 @@ pub(super) fn joined(found: Vec<Found>, diagnostics: &mut Vec<Diagnostic>) -> Ve
     let named = named_by_others(&units);
     for found in &mut units {
         link(found);
-        start_mode(found, &named);
         keep_known(&mut found.unit.spec.depends, &found.unit.name, &names);
+        start_mode(found, &named);
     }
     units
         .into_iter()
@@ -93,7 +93,6 @@ fn take_sockets(unit: &mut Found, sockets: &mut [Found], owners: &BTreeMap<Strin
             ..listen
         }));
         if socket.unit.enabled {
-            unit.unit.enabled = true;
             unit.unit.spec.start_mode = StartMode::Auto;
         }
     }
@@ -137,9 +136,10 @@ fn named_by_others(units: &[Found]) -> Vec<String> {
 
 /// A file that was given and that nothing else starts is started by the engine.
 fn start_mode(found: &mut Found, named: &[String]) {
-    let unit = &mut found.unit;
-    if found.given && !unit.enabled && !named.contains(&unit.spec.name) {
-        unit.spec.start_mode = StartMode::Auto;
+    let spec = &mut found.unit.spec;
+    let wanted = !spec.depends.wanted_by.is_empty() || !spec.depends.required_by.is_empty();
+    if found.given && !wanted && !named.contains(&spec.name) {
+        spec.start_mode = StartMode::Auto;
     }
 }
 

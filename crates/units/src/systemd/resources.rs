@@ -37,7 +37,11 @@ pub(super) fn tasks(draft: &mut Draft, input: &Input<'_>) -> Result<(), Fault> {
     draft.spec.process.resources.pids_max = match input.text() {
         "" | "infinity" => None,
         text if text.ends_with('%') => return Err(share(input)),
-        _ => Some(input.number().map_err(Fault::refusing)?),
+        _ => {
+            let tasks = input.number().ok().filter(|tasks| *tasks > 0);
+            let bad = || input.bad("is no number of tasks", "write 1 or more");
+            Some(tasks.ok_or_else(|| bad().refusing())?)
+        }
     };
     Ok(())
 }

@@ -75,10 +75,14 @@ pub(super) fn limit_action(draft: &mut Draft, input: &Input<'_>) -> Result<(), F
 }
 
 /// `FailureAction=`, `SuccessAction=`: only `none` can be had.
-pub(super) fn action(_: &mut Draft, input: &Input<'_>) -> Result<(), Fault> {
-    match input.text() {
-        "" | "none" => Ok(()),
-        _ => Err(machine_action(input)),
+pub(super) fn action(draft: &mut Draft, input: &Input<'_>) -> Result<(), Fault> {
+    let none = matches!(input.text(), "" | "none");
+    if input.key == "SuccessAction" {
+        draft.has_success_action = !none;
+    }
+    match none {
+        true => Ok(()),
+        false => Err(machine_action(input)),
     }
 }
 
@@ -126,7 +130,7 @@ pub(super) fn exit_set(
 /// A number is always a code here, never a signal.
 fn signal(word: &str) -> Option<Signal> {
     word.starts_with(|first: char| !first.is_ascii_digit())
-        .then(|| Signal::parse(word))
+        .then(|| super::draft::signal(word))
         .flatten()
 }
 

@@ -235,6 +235,7 @@ fn impossible(draft: &Draft, kind: ServiceType) -> Vec<Fault> {
     let mut refuse = |message: &str, action: &str| faults.push(Fault::refused(message, action));
     match spec.start.len() {
         0 if !oneshot => refuse("the service has no `ExecStart=`", "name its program"),
+        0 if draft.has_success_action => {}
         0 if !draft.remain_after_exit => {
             refuse(
                 "the service has no `ExecStart=` and does not stay up without it",

@@ -20,8 +20,7 @@ pub(super) fn listen(
     }
     let text = input.expanded()?;
     let address = match text.as_bytes() {
-        [b'/', ..] => path(super::exec_line::simplified(&text)),
-        [b'@', _, ..] => path(text),
+        [b'/' | b'@', _, ..] => path(text),
         _ if is_host_and_port(&text) => network(text),
         _ if text.starts_with("vsock:") => {
             return Err(Fault::not_carried(
@@ -155,8 +154,9 @@ pub(super) fn accept(_: &mut Draft, input: &Input<'_>) -> Result<(), Fault> {
     }
 }
 
-/// Gives every address what was said for all; sockets without a name of their own are called like their unit.
-pub(super) fn finish(draft: &mut Draft) {
+/// Gives every address what was said for all; sockets without a name of their own are called like their unit. A unit
+/// without any address is a fault.
+pub(super) fn finish(draft: &mut Draft) -> Vec<Fault> {
     let common = std::mem::take(&mut draft.socket);
     for listen in &mut draft.spec.listen {
         listen.user.clone_from(&common.user);
@@ -169,6 +169,12 @@ pub(super) fn finish(draft: &mut Draft) {
             .clone()
             .or_else(|| Some(draft.spec.name.clone()));
     }
+    let nothing = draft.spec.listen.is_empty();
+    let fault = Fault::refused(
+        "the socket listens on nothing that can be held",
+        "name an address: `ListenStream=`",
+    );
+    Some(fault).filter(|_| nothing).into_iter().collect()
 }
 
 #[cfg(test)]

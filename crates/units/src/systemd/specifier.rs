@@ -1,7 +1,7 @@
 //! `%` specifiers; systemd.unit(5), "Specifiers".
 //!
-//! What the name of the unit says is computed, what the machine says is asked of the [`World`]. A letter that is no
-//! specifier stays as it stands, as with systemd.
+//! What the name of the unit says is computed, what the machine says is asked of the [`World`]. What is neither
+//! a letter nor a digit stays as it stands.
 
 use crate::world::{Fact, World};
 
@@ -22,6 +22,8 @@ pub(super) enum SpecifierError {
     Unknown(char),
     #[error("`%{0}` cannot be read from the unit's name")]
     BadName(char),
+    #[error("`%{0}` is no specifier")]
+    NotOne(char),
     #[error("`%{0}` exists only under systemd")]
     OnlySystemd(char),
 }
@@ -48,7 +50,7 @@ impl Specifiers<'_> {
         Ok(out)
     }
 
-    /// The value of one specifier; `None` where the letter is none.
+    /// The value of one specifier; `None` for what can be none.
     fn value(&self, letter: char) -> Result<Option<String>, SpecifierError> {
         if let Some((fact, missing)) = fact(letter) {
             return match (self.world.fact(fact), missing) {
@@ -74,6 +76,7 @@ impl Specifiers<'_> {
             'A' | 'M' => String::new(),
             'D' => "/usr/share".to_owned(),
             'd' | 'c' | 'r' | 'R' => return Err(SpecifierError::OnlySystemd(letter)),
+            _ if letter.is_ascii_alphanumeric() => return Err(SpecifierError::NotOne(letter)),
             _ => return Ok(None),
         };
         Ok(Some(value))
@@ -195,10 +198,11 @@ mod tests {
     }
 
     #[test]
-    fn a_doubled_and_an_unknown_and_a_last_one_stay() {
+    fn a_doubled_and_a_last_one_stay_and_unknown_ones_are_faults() {
+        assert_eq!(expand("a.service", "%z"), Err(SpecifierError::NotOne('z')));
         assert_eq!(
-            expand("a.service", "100%% %z %").as_deref(),
-            Ok("100% %z %")
+            expand("a.service", "100%% %, %").as_deref(),
+            Ok("100% %, %")
         );
     }
 }

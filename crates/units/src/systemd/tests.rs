@@ -87,11 +87,12 @@ impl World for Machine {
     }
 
     fn fact(&self, fact: Fact) -> Option<String> {
-        Some(match fact {
-            Fact::HostName => "host.example".to_owned(),
-            Fact::RuntimeDirectory => "/run".to_owned(),
-            _ => return None,
-        })
+        let known = [
+            (Fact::HostName, "host.example"),
+            (Fact::RuntimeDirectory, "/run"),
+        ];
+        let found = known.into_iter().find(|(known, _)| *known == fact);
+        found.map(|(_, text)| text.to_owned())
     }
 }
 
@@ -295,7 +296,7 @@ fn what_cannot_be_a_service_is_refused() {
         "[Service]\nExecStart=/a\nExecStart=/b\n",
         "[Service]\nType=oneshot\nExecStart=/a\nRestart=always\n",
         "[Service]\nExecStart=a/b\n",
-        "[Service]\nExecStart=/a\nUser=a b\n",
+        "[Service]\nExecStart=/a\nUser=a/b\n",
     ] {
         assert!(
             faults(text)
@@ -335,7 +336,7 @@ fn drop_ins_of_every_directory_count_by_the_names_of_their_files() {
         .iter()
         .map(|(name, value)| format!("{name}={value}"))
         .collect();
-    assert_eq!(env, ["B=own", "A=type", "C=type"]);
+    assert_eq!(env, ["A=type", "B=own", "C=type"]);
 }
 
 #[test]
@@ -402,4 +403,179 @@ fn timers_and_strangers_are_refused_with_a_word() {
         assert!(loaded.is_empty());
         assert_eq!(diagnostics[0].severity, Severity::Refused);
     }
+}
+
+/// Units with a bit of everything, for what follows.
+const SEEDS: &[&str] = &[
+    include_str!("tests/everything.service"),
+    include_str!("tests/odd.service"),
+    include_str!("tests/listening.socket"),
+];
+
+/// Whatever the bytes: no panic, and every span lies inside the text, on boundaries of letters.
+fn survives(ending: &str, text: &str) {
+    let path = format!("/u/fuzz-a@b.{ending}");
+    let given = [(path.as_str(), text)];
+    for lenient in [false, true] {
+        let (loaded, diagnostics) = load_on(&Machine::default(), &given, Options { lenient });
+        for diagnostic in &diagnostics {
+            let span = diagnostic.place.span.clone();
+            assert!(text.get(span).is_some(), "{diagnostic:?}");
+        }
+        if !crate::diagnostic::refused(&diagnostics) {
+            loaded
+                .into_iter()
+                .for_each(|loaded| reads_back(loaded.spec));
+        }
+    }
+    env_file::parse(text);
+    expand(&[text.to_owned()], |name| Some(name.to_owned()));
+}
+
+/// The lines of two specs that differ.
+pub(super) fn difference(one: &Spec, other: &Spec) -> String {
+    let (one, other) = (format!("{one:#?}"), format!("{other:#?}"));
+    let pairs = one
+        .lines()
+        .zip(other.lines())
+        .filter(|(one, other)| one != other);
+    pairs
+        .take(8)
+        .map(|(one, other)| format!("\n- {one}\n+ {other}"))
+        .collect()
+}
+
+/// What was read is written so that it reads back, unless something of it is said to be lost.
+fn reads_back(spec: Spec) {
+    let written = write(&spec);
+    if !written.lost.is_empty() {
+        return;
+    }
+    let files: Vec<(String, &str)> = written
+        .files
+        .iter()
+        .map(|(name, text)| (format!("/u/{name}"), text.as_str()))
+        .collect();
+    let given: Vec<(&str, &str)> = files
+        .iter()
+        .map(|(path, text)| (path.as_str(), *text))
+        .collect();
+    let (mut again, _) = load_on(&Machine::with_journal(), &given, Options::default());
+    let again = Spec {
+        source: spec.source.clone(),
+        ..again.remove(0).spec
+    };
+    assert!(
+        again == spec,
+        "{}{}",
+        written.files[0].1,
+        difference(&spec, &again)
+    );
+}
+
+#[test]
+fn mutated_units_never_panic_and_keep_their_spans() {
+    let mut state: u64 = 0x5eed;
+    let mut next = |bound: usize| {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        usize::try_from(state % bound.max(1) as u64).unwrap()
+    };
+    let pieces = [
+        "=",
+        "\n",
+        "\\\n",
+        "%",
+        "$",
+        "\"",
+        "'",
+        "[Service]",
+        "\\x",
+        "~",
+        " ; ",
+        "-",
+        "\u{feff}",
+        "ä",
+        "\0",
+        "infinity",
+        "9999999999999999999",
+        "#",
+    ];
+    for round in 0..300 {
+        let mut text: Vec<char> = SEEDS[round % SEEDS.len()].chars().collect();
+        for _ in 0..=next(8) {
+            let at = next(text.len());
+            match next(4) {
+                0 => drop(text.drain(at..(at + next(20)).min(text.len()))),
+                1 => drop(text.splice(at..at, pieces[next(pieces.len())].chars())),
+                2 => {
+                    let copied: Vec<char> = text[at..(at + next(40)).min(text.len())].to_vec();
+                    let to = next(text.len());
+                    text.splice(to..to, copied);
+                }
+                _ => text[at] = pieces[next(pieces.len())].chars().next().unwrap(),
+            }
+            if text.is_empty() {
+                text.push('x');
+            }
+        }
+        let text: String = text.into_iter().collect();
+        survives(["service", "socket", "target"][round % 3], &text);
+    }
+}
+
+#[test]
+fn the_seeds_themselves_are_read_as_meant() {
+    let (loaded, diagnostics) = load(&[("/u/everything.service", SEEDS[0])], &[]);
+    let refused = diagnostics
+        .iter()
+        .filter(|one| one.severity != Severity::Noted)
+        .count();
+    assert_eq!((loaded.len(), refused), (1, 0), "{diagnostics:?}");
+}
+
+/// The corpora the fuzzer found worth keeping are read on every run.
+#[test]
+fn the_fuzzers_corpus_is_read() {
+    let corpus = concat!(env!("CARGO_MANIFEST_DIR"), "/../../fuzz/corpus/systemd");
+    let mut count = 0;
+    for entry in std::fs::read_dir(corpus).unwrap() {
+        let bytes = std::fs::read(entry.unwrap().path()).unwrap();
+        survives("service", &String::from_utf8_lossy(&bytes));
+        survives("socket", &String::from_utf8_lossy(&bytes));
+        count += 1;
+    }
+    assert!(count > 0);
+}
+
+#[test]
+fn a_unit_of_ten_thousand_lines_is_read() {
+    let mut text = String::from("[Service]\nExecStart=/bin/web\n");
+    for line in 0..10_000 {
+        text.push_str(&format!("Environment=A{line}={line}\n"));
+    }
+    assert_eq!(spec(&text).process.env.len(), 10_000);
+}
+
+#[test]
+fn an_alias_and_a_mask_are_followed() {
+    let mut machine = Machine::default();
+    machine.files.insert(
+        "/u/real.service".into(),
+        "[Service]\nExecStart=/bin/real\n".into(),
+    );
+    machine
+        .links
+        .insert("/u/other.service".into(), "real.service".into());
+    machine
+        .links
+        .insert("/u/gone.service".into(), "/dev/null".into());
+    let text = "[Unit]\nWants=other.service gone.service\nAfter=other.service\n[Service]\nExecStart=/bin/web\n[Install]\nAlias=site.service\n";
+    let (loaded, diagnostics) = load_on(&machine, &[("/u/web.service", text)], Options::default());
+    assert_eq!(diagnostics, []);
+    let names: Vec<_> = loaded.iter().map(|loaded| &*loaded.spec.name).collect();
+    assert_eq!(names, ["web", "real"]);
+    assert_eq!(loaded[0].spec.depends.wants, ["real"]);
+    assert_eq!(loaded[0].spec.depends.after, ["real"]);
 }

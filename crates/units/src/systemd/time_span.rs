@@ -101,7 +101,10 @@ fn term(text: &str, bare: u64) -> Result<(u64, &str), QuantityError> {
     let text = text.strip_prefix('+').unwrap_or(text);
     let (whole, rest) = leading_digits(text);
     let (fraction, rest) = match rest.strip_prefix('.') {
-        Some(rest) => leading_digits(rest),
+        Some(rest) if rest.starts_with(|digit: char| digit.is_ascii_digit()) => {
+            leading_digits(rest)
+        }
+        Some(_) => return Err(QuantityError::NoNumber),
         None if whole.is_empty() => return Err(QuantityError::NoNumber),
         None => ("", rest),
     };
@@ -115,6 +118,9 @@ fn term(text: &str, bare: u64) -> Result<(u64, &str), QuantityError> {
         "" => 0,
         digits => digits.parse().map_err(|_| QuantityError::TooLarge)?,
     };
+    if whole >= u64::MAX / factor {
+        return Err(QuantityError::TooLarge);
+    }
     let micros = whole
         .checked_mul(factor)
         .and_then(|micros| micros.checked_add(parts(fraction, factor)))
@@ -262,6 +268,7 @@ mod tests {
             ("", QuantityError::Empty),
             ("-1", QuantityError::Negative),
             ("x", QuantityError::NoNumber),
+            ("5.", QuantityError::NoNumber),
             ("5sx", QuantityError::NoNumber),
             ("5parsec", QuantityError::UnknownUnit),
             ("12.34.56", QuantityError::UnknownUnit),

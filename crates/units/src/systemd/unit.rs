@@ -218,10 +218,7 @@ impl Reader<'_> {
     fn finish(mut self, fragment: &Arc<str>, diagnostics: &mut Vec<Diagnostic>) -> Unit {
         let faults = match self.name.unit_type() {
             UnitType::Service => finish_service(&mut self.draft),
-            UnitType::Socket => {
-                socket::finish(&mut self.draft);
-                Vec::new()
-            }
+            UnitType::Socket => socket::finish(&mut self.draft),
             UnitType::Target | UnitType::Timer | UnitType::Other => {
                 self.draft.spec.kind = Kind::Target;
                 restart::finish(&mut self.draft);

@@ -48,7 +48,8 @@ pub(super) fn is(text: &str, world: &dyn World) -> Option<bool> {
     })
 }
 
-fn container(world: &dyn World) -> Option<String> {
+/// The container engine around us, if there is one.
+pub(super) fn container(world: &dyn World) -> Option<String> {
     let told = kernel_text("/run/systemd/container", world).or_else(|| world.env("container"));
     let told = told
         .map(|name| name.trim().to_owned())

@@ -4,7 +4,7 @@
 use aplomb_core::spec::{Command, Expansion, Privilege};
 
 use super::form::{Blank, Form, word_form};
-use super::key::{At, Key, Section, at, read_keys, section_shape, write_changed};
+use super::key::{Key, Section, at, read_keys, section_shape, write_changed};
 use super::reader::{Node, Reader, array_of, table_of, text_of};
 use super::shape::Shape;
 use super::value::Value;

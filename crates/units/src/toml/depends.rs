@@ -1,5 +1,7 @@
 //! Names of other services, and conditions on the machine.
 
+use std::collections::BTreeSet;
+
 use aplomb_core::spec::{Condition, ConditionKind, Depends, Moment};
 
 use super::form::{Blank, Form, TextForm, Word, word_form};
@@ -38,11 +40,12 @@ fn shape() -> Shape {
 
 fn read_names(field: Field, node: &Node<'_>, reader: &mut Reader<'_>) -> Vec<String> {
     let mut names: Vec<String> = Vec::new();
+    let mut seen = BTreeSet::new();
     for item in array_of(node).unwrap_or(std::slice::from_ref(node)) {
         let Some(name) = reader.text(item, TAKES) else {
             continue;
         };
-        if names.contains(&name) {
+        if !seen.insert(name.clone()) {
             let message = format!("`{}` names `{name}` twice", reader.key());
             reader.warn(item.span(), message, "remove one of them");
             continue;

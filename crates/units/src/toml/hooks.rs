@@ -4,7 +4,7 @@ use aplomb_core::Duration;
 use aplomb_core::spec::{Command, Hook, Moment};
 
 use super::form::Form;
-use super::key::{At, Key, Section, at, facts, read_section, section_shape, write_section};
+use super::key::{Key, Section, at, facts, read_section, section_shape, write_section};
 use super::reader::{Node, Reader, array_of, table_of, text_of};
 use super::shape::{Fact, Shape, Table};
 use super::value::Value;

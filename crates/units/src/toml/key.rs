@@ -53,7 +53,7 @@ pub(super) struct At<S, T> {
 /// The slot of a field.
 macro_rules! at {
     ($($field:tt).+) => {
-        &At { get: |section: &Self| &section.$($field).+, get_mut: |section: &mut Self| &mut section.$($field).+ }
+        &$crate::toml::key::At { get: |section: &Self| &section.$($field).+, get_mut: |section: &mut Self| &mut section.$($field).+ }
     };
 }
 pub(super) use at;

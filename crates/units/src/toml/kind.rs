@@ -5,7 +5,7 @@ use aplomb_core::spec::{Command, Pause, Reload, StartMode};
 
 use super::command::Commands;
 use super::form::{Form, NONE, word_form};
-use super::key::{At, Key, Section, at, read_keys, section_shape, write_changed};
+use super::key::{Key, Section, at, read_keys, section_shape, write_changed};
 use super::reader::{Node, Reader, table_of, text_of};
 use super::shape::Shape;
 use super::value::Value;

@@ -3,7 +3,7 @@
 use aplomb_core::spec::{Limit, LimitedResource, Process, Resources};
 
 use super::form::{Blank, Form, NONE, TextForm};
-use super::key::{At, Key, Section, Via, at, facts, write_changed};
+use super::key::{Key, Section, Via, at, facts, write_changed};
 use super::reader::{Node, Reader, integer_of, table_of};
 use super::shape::{Fact, Shape, Table};
 use super::value::Value;

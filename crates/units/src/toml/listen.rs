@@ -3,7 +3,7 @@
 use aplomb_core::spec::{Address, Listen};
 
 use super::form::{Blank, Form, TextForm, read_text};
-use super::key::{At, Key, Section, Via, at, read_keys, section_shape, write_changed};
+use super::key::{Key, Section, Via, at, read_keys, section_shape, write_changed};
 use super::reader::{Node, Reader, table_of, text_of};
 use super::shape::Shape;
 use super::value::Value;
@@ -22,16 +22,21 @@ const KINDS: &[(&str, Make)] = &[
     ("fifo", Address::Fifo),
 ];
 
-/// An address with the word for its kind.
-pub(crate) fn print_address(address: &Address) -> String {
-    let (kind, rest) = match address {
+/// The word for the kind of an address, and the address itself.
+pub(crate) fn parts(address: &Address) -> (&'static str, &str) {
+    match address {
         Address::Tcp(rest) => ("tcp", rest),
         Address::Udp(rest) => ("udp", rest),
         Address::UnixStream(rest) => ("unix", rest),
         Address::UnixDatagram(rest) => ("unix-datagram", rest),
         Address::UnixSeqpacket(rest) => ("unix-seqpacket", rest),
         Address::Fifo(rest) => ("fifo", rest),
-    };
+    }
+}
+
+/// An address with the word for its kind.
+pub(crate) fn print_address(address: &Address) -> String {
+    let (kind, rest) = parts(address);
     format!("{kind} {rest}")
 }
 
@@ -179,7 +184,8 @@ impl Form for Listen {
         } else if let Some(address) = read_text(node, reader) {
             self.address = address;
         }
-        reader.say(Field::Listen, print_address(&self.address), node.span());
+        let (_, address) = parts(&self.address);
+        reader.say(Field::Listen, address, node.span());
     }
 
     fn write(&self) -> Value {

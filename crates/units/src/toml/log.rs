@@ -4,7 +4,7 @@ use aplomb_core::spec::{Level, Log, LogTo, Rotate, RotateAt, StderrTo, Timestamp
 use aplomb_core::{Bytes, Duration};
 
 use super::form::{Blank, Form, NONE, Sound, TextForm, section_form, word_form};
-use super::key::{At, Key, Section, Via, at};
+use super::key::{Key, Section, Via, at};
 use super::reader::{Node, Reader, table_of, text_of};
 use super::restart::{RATE_PATTERN, parse_rate, print_rate};
 use super::shape::Shape;

@@ -7,7 +7,9 @@
 mod command;
 mod depends;
 pub mod edit;
+mod exit;
 mod form;
+mod health;
 mod hooks;
 mod key;
 mod kind;
@@ -15,6 +17,8 @@ mod limits;
 mod listen;
 mod log;
 pub mod manual;
+mod own_directory;
+mod probe;
 mod process;
 mod reader;
 mod ready;
@@ -24,24 +28,28 @@ mod schema;
 mod service;
 mod shape;
 mod sound;
+mod stdin;
 mod stop;
+mod syntax;
 mod value;
 mod write;
 
+use std::collections::HashSet;
 use std::ops::Range;
 use std::sync::Arc;
 
+use aplomb_core::Spec;
 use toml::Spanned;
-use toml::de::{DeTable, Error};
+use toml::de::DeTable;
 
 use self::key::{Section, read_keys};
 use self::reader::{Node, Reader, integer_of, table_of};
 use self::service::Service;
-use crate::diagnostic::{Diagnostic, Severity};
+use crate::diagnostic::{Diagnostic, refused};
 use crate::source::{Loaded, Source};
 use crate::words::{check_name, nearest};
 
-pub(crate) use listen::print_address;
+pub(crate) use listen::{parts, print_address};
 pub use schema::schema;
 pub use shape::{Fact, Shape, Table, Text};
 pub use value::Value;
@@ -49,8 +57,6 @@ pub use write::{json, keys, write, write_all};
 
 /// Instances of one service at most; more are a slip of the finger.
 const MOST_INSTANCES: i64 = 1000;
-/// Syntax faults told of one file at most; the rest follow from the first ones.
-const MOST_SYNTAX_FAULTS: usize = 20;
 
 /// All services of one file.
 pub fn read(source: &Source, diagnostics: &mut Vec<Diagnostic>) -> Vec<Loaded> {
@@ -61,45 +67,9 @@ pub fn read(source: &Source, diagnostics: &mut Vec<Diagnostic>) -> Vec<Loaded> {
         loaded: Vec::new(),
     };
     file.read(document.get_ref());
-    // What stands on a line that could not be parsed was guessed, and so would be any fault found in it.
-    let syntax = syntax_faults(source, &errors);
-    let broken: Vec<Range<usize>> = syntax
-        .iter()
-        .map(|fault| lines_of(&source.text, &fault.place.span))
-        .collect();
-    file.faults.retain(|fault| {
-        !broken
-            .iter()
-            .any(|lines| fault.place.span.start < lines.end && lines.start <= fault.place.span.end)
-    });
-    diagnostics.extend(syntax);
+    diagnostics.extend(syntax::faults(source, &errors, &mut file.faults));
     diagnostics.append(&mut file.faults);
     file.loaded
-}
-
-fn syntax_faults(source: &Source, errors: &[Error]) -> Vec<Diagnostic> {
-    let reader = Reader::new(source, 0..0);
-    let mut faults: Vec<Diagnostic> = Vec::new();
-    for error in errors.iter().take(MOST_SYNTAX_FAULTS) {
-        let place = reader.place(error.span().unwrap_or_default());
-        let message = format!("this is no TOML: {}", error.message());
-        faults.push(Diagnostic::new(
-            Severity::Refused,
-            place,
-            message,
-            "correct it; strings need quotes, and every key a `=` and a value",
-        ));
-    }
-    faults
-}
-
-/// The whole lines a span touches.
-fn lines_of(text: &str, span: &Range<usize>) -> Range<usize> {
-    let start = text[..span.start].rfind('\n').map_or(0, |at| at + 1);
-    let end = text[span.end..]
-        .find('\n')
-        .map_or(text.len(), |at| span.end + at);
-    start..end
 }
 
 /// One file while it is read.
@@ -201,36 +171,53 @@ impl File<'_> {
             self.refuse(
                 span.clone(),
                 message,
-                "use ASCII letters, digits, `.`, `_` and `-`",
+                "use letters, digits, `.`, `_`, `-` and single spaces",
             );
         }
         let labels = self.labels(name, table);
-        for (number, label) in labels.into_iter().enumerate() {
-            let mut reader = Reader::new(self.source, span.clone());
-            reader.instance = label;
-            let spec_name = match &reader.instance {
+        let mut told = HashSet::new();
+        let mut broken: Option<Loaded> = None;
+        for label in labels {
+            let spec_name = match &label {
                 Some(label) => format!("{name}@{label}"),
                 None => name.into(),
             };
-            let mut service = base.cloned().unwrap_or_else(Service::initial);
-            service.spec.name = spec_name;
-            service.spec.source = Some(self.source.path.to_string());
-            read_keys(&mut service, table, &mut reader);
-            sound::check(&service, table, &mut reader);
-            let spec = service.into_spec();
-            if number > 0 {
-                // Every instance has the faults of the first; only what the label made is news.
-                let known = &self.faults;
-                reader
-                    .faults
-                    .retain(|fault| !known.iter().any(|old| old.place == fault.place));
+            // Instances of a service with faults have the same ones; only their names are needed then.
+            if let Some(mut loaded) = broken.clone() {
+                loaded.spec.name = spec_name;
+                self.loaded.push(loaded);
+                continue;
             }
-            self.faults.append(&mut reader.faults);
-            self.loaded.push(Loaded {
+            let mut reader = Reader::new(self.source, span.clone());
+            reader.instance = label;
+            let spec = self.read_instance(spec_name, table, base, &mut reader);
+            let loaded = Loaded {
                 spec,
                 places: Arc::new(reader.places),
-            });
+            };
+            broken = refused(&reader.faults).then(|| loaded.clone());
+            self.loaded.push(loaded);
+            // A warning all instances have is told once.
+            let mut faults = reader.faults;
+            faults.retain(|fault| !told.contains(&fault.place));
+            told.extend(faults.iter().map(|fault| fault.place.clone()));
+            self.faults.append(&mut faults);
         }
+    }
+
+    fn read_instance(
+        &self,
+        name: String,
+        table: &DeTable<'_>,
+        base: Option<&Service>,
+        reader: &mut Reader<'_>,
+    ) -> Spec {
+        let mut service = base.cloned().unwrap_or_else(Service::initial);
+        service.spec.name = name;
+        service.spec.source = Some(self.source.path.to_string());
+        read_keys(&mut service, table, reader);
+        sound::check(&service, table, reader);
+        service.into_spec()
     }
 
     /// The labels of the service's instances; one `None` where it has none.

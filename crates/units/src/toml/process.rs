@@ -1,33 +1,20 @@
 //! What a service's programs find around them: directory, environment, identity.
 
-use aplomb_core::spec::{
-    Directory, EnvBase, EnvFile, OwnDirectory, OwnDirectoryKind, Process, Stdin,
-};
+use aplomb_core::spec::{Directory, EnvBase, EnvFile, Process};
 use toml::de::DeValue;
 
-use super::form::{Blank, Form, NONE, Word, read_integer, word_form};
-use super::key::{
-    At, Extent, Key, Section, Slot, Via, at, read_keys, section_shape, write_changed,
-};
-use super::listen::Mode;
+use super::form::{Blank, Form, read_integer, word_form};
+use super::key::{Extent, Key, Section, Slot, at, read_keys, section_shape, write_changed};
 use super::reader::{Node, Reader, array_of, integer_of, table_of};
 use super::service::Service;
 use super::shape::Shape;
 use super::value::Value;
 use crate::source::Field;
-use crate::words::{is_absolute, resolve};
+use crate::words::resolve;
 
 word_form!(EnvBase,
     EnvBase::Inherit => "inherit",
     EnvBase::Clean => "clean",
-);
-
-word_form!(OwnDirectoryKind,
-    OwnDirectoryKind::Runtime => "runtime",
-    OwnDirectoryKind::State => "state",
-    OwnDirectoryKind::Cache => "cache",
-    OwnDirectoryKind::Logs => "logs",
-    OwnDirectoryKind::Configuration => "configuration",
 );
 
 /// `user` or `group`; where it was said is remembered for the check against the machine.
@@ -342,197 +329,5 @@ impl Form for Cpus {
     fn write(&self) -> Value {
         let numbers = self.0.iter().map(|number| Value::Integer((*number).into()));
         Value::List(numbers.collect())
-    }
-}
-
-/// Standard input given as bytes.
-#[derive(Debug, Clone, PartialEq, Default)]
-struct StdinTable {
-    text: Option<String>,
-    hex: Option<String>,
-}
-
-impl Section for StdinTable {
-    const KEYS: &'static [Key<StdinTable>] = &[
-        Key {
-            name: "text",
-            doc: "What the program reads",
-            slot: at!(text),
-        },
-        Key {
-            name: "hex",
-            doc: "The same as hexadecimal digits, where it is no text",
-            slot: at!(hex),
-        },
-    ];
-
-    fn initial() -> StdinTable {
-        StdinTable::default()
-    }
-}
-
-const STDIN: &str = "\"none\", \"inherit\", \"file PATH\" or { text = \"…\" }";
-
-impl Form for Stdin {
-    fn shape() -> Shape {
-        Shape::AnyOf(vec![
-            Shape::pattern(STDIN, "^(none|inherit|file .+)$"),
-            section_shape::<StdinTable>(),
-        ])
-    }
-
-    fn read(&mut self, node: &Node<'_>, reader: &mut Reader<'_>) {
-        if let Some(table) = table_of(node) {
-            let mut given = StdinTable::default();
-            let faults = reader.faults.len();
-            read_keys(&mut given, table, reader);
-            let bytes = match (given.text, given.hex) {
-                (Some(text), None) => Some(text.into_bytes()),
-                (None, Some(hex)) => unhex(&hex),
-                (_, _) => None,
-            };
-            match bytes {
-                Some(bytes) => *self = Stdin::Text(bytes),
-                None if reader.faults.len() == faults => {
-                    reader.bad(node, "it says nothing to read", STDIN);
-                }
-                None => {}
-            }
-            return;
-        }
-        let Some(text) = reader.text(node, STDIN) else {
-            return;
-        };
-        *self = match text.as_str() {
-            NONE => Stdin::Null,
-            "inherit" => Stdin::Inherit,
-            other => match other.strip_prefix("file ") {
-                Some(path) if !path.contains('\0') => {
-                    Stdin::File(resolve(&reader.source.directory, path.trim()))
-                }
-                Some(_) | None => {
-                    return reader.bad(node, format!("`{other}` is no input"), STDIN);
-                }
-            },
-        };
-    }
-
-    fn write(&self) -> Value {
-        match self {
-            Stdin::Null => Value::text(NONE),
-            Stdin::Inherit => Value::text("inherit"),
-            Stdin::File(path) => Value::Text(format!("file {path}")),
-            Stdin::Text(bytes) => {
-                let table = match std::str::from_utf8(bytes) {
-                    Ok(text) if !text.contains('\0') => StdinTable {
-                        text: Some(text.into()),
-                        hex: None,
-                    },
-                    Ok(_) | Err(_) => StdinTable {
-                        text: None,
-                        hex: Some(bytes.iter().map(|byte| format!("{byte:02x}")).collect()),
-                    },
-                };
-                Value::Table(write_changed(&table))
-            }
-        }
-    }
-}
-
-fn unhex(text: &str) -> Option<Vec<u8>> {
-    let digits: Option<Vec<u32>> = text.chars().map(|digit| digit.to_digit(16)).collect();
-    let digits = digits.filter(|digits| digits.len().is_multiple_of(2))?;
-    let bytes = digits.chunks_exact(2).map(|pair| (pair[0] << 4) | pair[1]);
-    bytes.map(|byte| u8::try_from(byte).ok()).collect()
-}
-
-impl Section for OwnDirectory {
-    const KEYS: &'static [Key<OwnDirectory>] = &[
-        Key {
-            name: "kind",
-            doc: "Below which root it lies",
-            slot: at!(kind),
-        },
-        Key {
-            name: "name",
-            doc: "Its relative path there",
-            slot: at!(name),
-        },
-        Key {
-            name: "mode",
-            doc: "Its permissions",
-            slot: &Via {
-                get: |directory: &OwnDirectory| Mode(directory.mode),
-                set: |directory, mode| directory.mode = mode.0,
-            },
-        },
-        Key {
-            name: "preserve",
-            doc: "Whether a runtime directory is kept when the service stops",
-            slot: at!(preserve),
-        },
-    ];
-
-    fn initial() -> OwnDirectory {
-        OwnDirectory {
-            kind: OwnDirectoryKind::Runtime,
-            name: String::new(),
-            mode: 0o755,
-            preserve: false,
-        }
-    }
-}
-
-const OWN: &str = "a directory such as \"runtime shop\" or \"state shop/db\"";
-
-impl Form for OwnDirectory {
-    fn shape() -> Shape {
-        Shape::AnyOf(vec![
-            Shape::pattern(OWN, "^(runtime|state|cache|logs|configuration) .+$"),
-            section_shape::<OwnDirectory>(),
-        ])
-    }
-
-    fn read(&mut self, node: &Node<'_>, reader: &mut Reader<'_>) {
-        let faults = reader.faults.len();
-        if let Some(table) = table_of(node) {
-            read_keys(self, table, reader);
-        } else {
-            let Some(text) = reader.text(node, OWN) else {
-                return;
-            };
-            let (kind, name) = text.split_once(' ').unwrap_or((&text, ""));
-            match OwnDirectoryKind::from_word(kind) {
-                Some(kind) => self.kind = kind,
-                None => {
-                    let why = format!("`{kind}` is no root of directories");
-                    return reader.bad(node, why, OWN);
-                }
-            }
-            self.name = name.trim().into();
-        }
-        let part = |part: &str| part.is_empty() || part == "." || part == "..";
-        let odd = is_absolute(&self.name) || self.name.split('/').any(part);
-        if odd && reader.faults.len() == faults {
-            reader.bad(node, "its name must be relative, without `.` and `..`", OWN);
-        }
-    }
-
-    fn write(&self) -> Value {
-        let simple = OwnDirectory {
-            kind: self.kind,
-            name: self.name.clone(),
-            ..OwnDirectory::initial()
-        };
-        if *self == simple && self.name.trim() == self.name {
-            return Value::Text(format!("{} {}", self.kind.word(), self.name));
-        }
-        Value::Table(write_changed(self))
-    }
-}
-
-impl Blank for OwnDirectory {
-    fn blank() -> OwnDirectory {
-        OwnDirectory::initial()
     }
 }

@@ -104,7 +104,7 @@ impl<'a> Reader<'a> {
 
     /// Says that a text is not what its key takes, and why.
     pub(super) fn bad(&mut self, node: &Node<'_>, why: impl std::fmt::Display, takes: &str) {
-        let message = format!("`{}` has a value that means nothing: {why}", self.key());
+        let message = format!("the value of `{}` is wrong: {why}", self.key());
         self.refuse(node.span(), message, format!("give it {takes}"));
     }
 

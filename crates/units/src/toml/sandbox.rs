@@ -5,7 +5,7 @@ use aplomb_core::spec::{
 };
 
 use super::form::{Blank, Form, TextForm, Word, word_form};
-use super::key::{At, Key, Section, at, read_keys, section_shape, write_changed, write_everything};
+use super::key::{Key, Section, at, read_keys, section_shape, write_changed, write_everything};
 use super::reader::{Node, Reader, array_of, table_of};
 use super::shape::Shape;
 use super::value::Value;

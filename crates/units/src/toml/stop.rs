@@ -5,7 +5,7 @@ use aplomb_core::{Duration, Signal};
 
 use super::command::{Commands, place_program, split_fault};
 use super::form::{Blank, Form, Sound, section_form, word_form};
-use super::key::{At, Key, Section, Via, at, read_section, section_shape, write_changed};
+use super::key::{Key, Section, Via, at, read_section, section_shape, write_changed};
 use super::reader::{Node, Reader, array_of, table_of};
 use super::shape::Shape;
 use super::value::Value;

@@ -18,7 +18,8 @@ pub enum NameFault {
     At(&'static str),
 }
 
-/// Whether `name` can name a service or one instance of it (`web@2`): ASCII letters, digits, `.`, `_`, `-`.
+/// Whether `name` can name a service or one instance of it (`web@2`): letters and digits of any script, `.`, `_`, `-`,
+/// and single spaces inside.
 pub fn check_name(name: &str) -> Result<(), NameFault> {
     if name.len() > LONGEST {
         return Err(NameFault::TooLong);
@@ -34,9 +35,13 @@ pub fn check_name(name: &str) -> Result<(), NameFault> {
         return Err(label.map_or(NameFault::Empty, |_| NameFault::At("before")));
     }
     for letter in family.chars().chain(label.unwrap_or_default().chars()) {
-        if !(letter.is_ascii_alphanumeric() || matches!(letter, '.' | '_' | '-')) {
+        if !(letter.is_alphanumeric() || matches!(letter, '.' | '_' | '-' | ' ')) {
             return Err(NameFault::Letter(letter));
         }
+    }
+    let parts = [family, label.unwrap_or_default()];
+    if name.contains("  ") || parts.iter().any(|part| part.trim() != *part) {
+        return Err(NameFault::Letter(' '));
     }
     match family.chars().next() {
         Some(first @ ('.' | '-')) => Err(NameFault::Begin(first)),
@@ -50,13 +55,24 @@ mod tests {
 
     #[test]
     fn names_that_could_not_be_files_are_refused_with_the_letter() {
-        for name in ["web", "web@2", "a.b_c-d", "0", "web@blue-1"] {
+        for name in [
+            "web",
+            "web@2",
+            "a.b_c-d",
+            "0",
+            "web@blue-1",
+            "my web",
+            "größe",
+            "网关",
+        ] {
             assert_eq!(check_name(name), Ok(()), "{name}");
         }
         for (name, fault) in [
             ("", NameFault::Empty),
-            ("my web", NameFault::Letter(' ')),
-            ("größe", NameFault::Letter('ö')),
+            (" web", NameFault::Letter(' ')),
+            ("my  web", NameFault::Letter(' ')),
+            ("web @2", NameFault::Letter(' ')),
+            ("web\n", NameFault::Letter('\n')),
             ("a/b", NameFault::Letter('/')),
             ("a@b@c", NameFault::Letter('@')),
             ("..", NameFault::Begin('.')),

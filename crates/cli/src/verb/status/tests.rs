@@ -80,7 +80,8 @@ web (the shop's front): running since 1970-01-01 00:05:00 (2 h ago)
      ready yes, by port 127.0.0.1:8080
       says 12 clients\u{fffd}[31m
       main pid 4711, run 3
-      uses 34 MiB memory, 1.2 s CPU, 1 process, 12 threads, 17 open files (held by cgroup)
+      uses 34 MiB memory, 1.2 s CPU, 1 process, 12 threads, 17 open files
+   held by cgroup
   restarts 2
   last run SIGSEGV (invalid memory access), 2 h ago after 3 min 20 s
      needs store and cache

@@ -8,7 +8,10 @@ fn machine() -> Machine {
         ("/etc/empty", ""),
         ("/d/one", "x"),
         ("/only-hidden/.x", "x"),
-        ("/proc/cmdline", "quiet root=/dev/sda splash=silent\n"),
+        (
+            "/proc/1/cmdline",
+            "init\0quiet\0root=/dev/sda\0splash=silent\0",
+        ),
         (
             "/proc/meminfo",
             "MemTotal:        4194304 kB\nMemFree: 1 kB\n",

@@ -12,9 +12,9 @@ mod service;
 mod socket;
 mod unit;
 
-use aplomb_core::spec::LimitedResource;
+use std::collections::BTreeMap;
+use std::sync::LazyLock;
 
-use super::condition;
 use super::draft::{Draft, Input};
 use super::fault::Fault;
 
@@ -87,29 +87,6 @@ impl Table {
         }
         keys
     }
-
-    fn find(self, name: &str) -> Option<Key> {
-        let written = self.written().iter().find(|key| key.name == name).copied();
-        written.or_else(|| match self {
-            Table::Unit if condition::kind(name).is_some() => {
-                unit::conditions().into_iter().find(|key| key.name == name)
-            }
-            Table::Exec if is_limit(name) => {
-                exec::limits().into_iter().find(|key| key.name == name)
-            }
-            Table::Unit | Table::Exec => None,
-            Table::Service | Table::Kill | Table::Cgroup | Table::Socket | Table::Install => None,
-        })
-    }
-}
-
-fn is_limit(name: &str) -> bool {
-    let resource = name.strip_prefix("Limit");
-    resource.is_some_and(|name| {
-        LimitedResource::ALL
-            .iter()
-            .any(|(.., known)| *known == name)
-    })
 }
 
 /// A section of a unit file.
@@ -122,7 +99,7 @@ pub(super) enum Section {
 }
 
 impl Section {
-    pub(super) const ALL: &[(Section, &str)] = &[
+    pub(super) const ALL: [(Section, &'static str); 4] = [
         (Section::Unit, "Unit"),
         (Section::Service, "Service"),
         (Section::Socket, "Socket"),
@@ -149,34 +126,27 @@ impl Section {
 
 /// A key in a section, and the table it was found in.
 pub(super) fn find(section: Section, name: &str) -> Option<(Key, Table)> {
-    let name = renamed(section, name);
-    section
-        .tables()
-        .iter()
-        .find_map(|table| Some((table.find(name)?, *table)))
+    let index = &INDEX[section as usize];
+    index.get(renamed(section, name)).copied()
 }
+
+/// The tables of every section by the names of their keys; the section's own keys come before what it shares.
+static INDEX: LazyLock<[BTreeMap<&'static str, (Key, Table)>; Section::ALL.len()]> =
+    LazyLock::new(|| {
+        Section::ALL.each_ref().map(|(section, _)| {
+            let mut index = BTreeMap::new();
+            for table in section.tables() {
+                for key in table.keys() {
+                    index.entry(key.name).or_insert((key, *table));
+                }
+            }
+            index
+        })
+    });
 
 /// The known key of a section that is most like `name`, if one is near.
 pub(super) fn nearest(section: Section, name: &str) -> Option<&'static str> {
-    let keys = section.tables().iter().flat_map(|table| table.keys());
-    let (distance, key) = keys.map(|key| (distance(key.name, name), key.name)).min()?;
-    (distance <= 1 + name.len() / 4).then_some(key)
-}
-
-/// Letters to insert, remove or change to make one word of the other; case counts little.
-fn distance(one: &str, other: &str) -> usize {
-    let one: Vec<char> = one.to_lowercase().chars().collect();
-    let other: Vec<char> = other.to_lowercase().chars().take(64).collect();
-    let mut row: Vec<usize> = (0..=other.len()).collect();
-    for (at, left) in one.iter().enumerate() {
-        let mut diagonal = std::mem::replace(&mut row[0], at + 1);
-        for (column, right) in other.iter().enumerate() {
-            let cost = diagonal + usize::from(left != right);
-            diagonal = row[column + 1];
-            row[column + 1] = cost.min(diagonal + 1).min(row[column] + 1);
-        }
-    }
-    row[other.len()]
+    crate::words::nearest(name, INDEX[section as usize].keys().copied())
 }
 
 /// One key as the documents list it.
@@ -293,7 +263,7 @@ mod tests {
         for (section, _) in Section::ALL {
             for table in section.tables() {
                 for key in table.keys() {
-                    assert!(find(*section, key.name).is_some(), "{}", key.name);
+                    assert!(find(section, key.name).is_some(), "{}", key.name);
                     assert!(!key.says.is_empty(), "{}", key.name);
                 }
             }

@@ -52,8 +52,11 @@ fn target(to: &LogTo, out: &mut Out) -> Option<String> {
     let (word, path) = match to {
         LogTo::Default => return None,
         LogTo::Journal => return Some("journal".into()),
-        LogTo::Inherit => return Some("inherit".into()),
         LogTo::Nothing => return Some("null".into()),
+        LogTo::Inherit => {
+            out.lose("output into the engine's own", "use the journal");
+            return None;
+        }
         LogTo::Directory(_) => {
             out.lose("a log directory", "name a file: `append:/PATH`");
             return None;

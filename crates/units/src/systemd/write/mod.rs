@@ -119,7 +119,11 @@ impl Out {
             .filter(|(_, lines)| !lines.is_empty())
             .map(|(name, lines)| format!("[{name}]\n{lines}"))
             .collect();
-        written.join("\n")
+        match written.is_empty() {
+            // An empty file would mask the unit.
+            true => "[Unit]\n".to_owned(),
+            false => written.join("\n"),
+        }
     }
 }
 
@@ -135,7 +139,7 @@ fn plain(text: &str) -> Option<String> {
     let trailing = text.len() - text.trim_end_matches('\\').len();
     let fits = text.trim() == text
         && !text.is_empty()
-        && trailing % 2 == 0
+        && trailing.is_multiple_of(2)
         && !text
             .chars()
             .any(|letter| letter.is_control() || letter == '\u{fffd}');

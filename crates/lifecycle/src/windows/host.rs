@@ -1,0 +1,190 @@
+//! Whoever started us, on Windows: the service control manager or a console; and what their controls mean.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::service::Status;
+use super::{Control, Interruption};
+use crate::cause::{Cause, CauseKind, Urgency};
+use crate::life::{Life, Message, Whole};
+use crate::notice::Notice;
+use crate::signal::{OnSignal, Work};
+use crate::stage::Stage;
+
+/// What a status report adds to the planned end, so that we are never late by our own clock.
+const MARGIN: Duration = Duration::from_secs(2);
+/// What Windows leaves us: about 5 s after the console was closed or the system shuts down, 10 s in a preshutdown.
+const CLOSE_LIMIT: Duration = Duration::from_millis(4_500);
+const PRESHUTDOWN_LIMIT: Duration = Duration::from_secs(9);
+
+/// What the life thread is told by callbacks of the system and by its own helpers.
+#[derive(Debug)]
+pub(crate) enum HostEvent {
+    Control(Control),
+    /// The program's part of a pause is done.
+    Paused,
+    /// The program's part of a continue is done.
+    Continued,
+}
+
+/// Whoever started us.
+pub(crate) struct Host {
+    service: Option<Status>,
+    pausing: Option<(Work, Work)>,
+    /// When the stop is planned to be over.
+    end: Option<Instant>,
+}
+
+impl Host {
+    /// Signals are Unix's; a declaration for one never fires here.
+    pub(crate) fn from_env(
+        _signals: BTreeMap<i32, OnSignal>,
+        pausing: Option<(Work, Work)>,
+    ) -> Self {
+        Self {
+            service: Status::current(),
+            pausing,
+            end: None,
+        }
+    }
+
+    /// True when this host moves its limit for work that progresses.
+    pub(crate) fn extends(&self) -> bool {
+        self.service.is_some()
+    }
+
+    pub(crate) fn ready(&self) {
+        if let Some(service) = &self.service {
+            service.running();
+        }
+    }
+
+    pub(crate) fn stopping(&mut self, within: Duration) {
+        self.extend(within + MARGIN);
+    }
+
+    /// A further checkpoint, with what is left until the planned end.
+    pub(crate) fn stage(&self, _: Stage) {
+        let left = self
+            .end
+            .map(|end| end.saturating_duration_since(Instant::now()));
+        if let (Some(service), Some(left)) = (&self.service, left) {
+            service.stop_pending(left);
+        }
+    }
+
+    pub(crate) fn extend(&mut self, remaining: Duration) {
+        self.end = Some(Instant::now() + remaining);
+        if let Some(service) = &self.service {
+            service.stop_pending(remaining);
+        }
+    }
+
+    /// The service control manager takes no words.
+    pub(crate) fn status(&self, _: &Notice) {}
+
+    /// There is no watchdog.
+    pub(crate) fn wakes_at(&self) -> Option<Instant> {
+        None
+    }
+
+    pub(crate) fn beat(&mut self, _: Instant, _: &Whole) {}
+}
+
+/// There are no signals to be impatient with.
+pub(crate) fn is_impatient(never: &Interruption) -> bool {
+    match *never {}
+}
+
+/// No process ends by a signal here.
+pub(crate) fn resignal(_: &Cause) {}
+
+impl Life {
+    pub(crate) fn interrupted(&mut self, never: &Interruption) {
+        match *never {}
+    }
+
+    pub(crate) fn heard(&mut self, event: HostEvent) {
+        match event {
+            HostEvent::Control(control) => self.controlled(control),
+            HostEvent::Paused => {
+                if let Some(service) = &self.host.service {
+                    service.paused();
+                }
+            }
+            HostEvent::Continued => self.host.ready(),
+        }
+    }
+
+    /// The console or the service control manager said something.
+    fn controlled(&mut self, control: Control) {
+        let (kind, name, urgency) = match control {
+            Control::CtrlC => (CauseKind::Terminal, "CTRL_C", Urgency::Interrupt),
+            Control::CtrlBreak => (CauseKind::Terminal, "CTRL_BREAK", Urgency::Stop),
+            Control::ConsoleClose => (
+                CauseKind::ConsoleClose,
+                "CTRL_CLOSE",
+                Urgency::Within(CLOSE_LIMIT),
+            ),
+            Control::ConsoleShutdown => (
+                CauseKind::SystemShutdown,
+                "CTRL_SHUTDOWN",
+                Urgency::Within(CLOSE_LIMIT),
+            ),
+            Control::Stop => (CauseKind::ServiceControl, "STOP", Urgency::Stop),
+            Control::Shutdown => (
+                CauseKind::SystemShutdown,
+                "SHUTDOWN",
+                Urgency::Within(CLOSE_LIMIT),
+            ),
+            Control::Preshutdown => (
+                CauseKind::SystemShutdown,
+                "PRESHUTDOWN",
+                Urgency::Within(PRESHUTDOWN_LIMIT),
+            ),
+            Control::Pause => {
+                return self.between(
+                    Status::pause_pending,
+                    |pausing| &pausing.0,
+                    HostEvent::Paused,
+                );
+            }
+            Control::Continue => {
+                return self.between(
+                    Status::continue_pending,
+                    |pausing| &pausing.1,
+                    HostEvent::Continued,
+                );
+            }
+        };
+        self.ask(
+            Cause {
+                kind,
+                signal: Some(name.into()),
+                sender: None,
+            },
+            urgency,
+        );
+    }
+
+    /// Runs the program's part of a pause or continue, and has the result reported.
+    fn between(&mut self, pending: fn(&Status), part: fn(&(Work, Work)) -> &Work, done: HostEvent) {
+        let Some(service) = &self.host.service else {
+            return;
+        };
+        pending(service);
+        let work = self
+            .host
+            .pausing
+            .as_ref()
+            .map(|pausing| Arc::clone(part(pausing)));
+        let link = self.link();
+        self.call("aplomb-pause", move || {
+            if let Some(work) = work {
+                work();
+            }
+            link.send(Message::Host(done));
+        });
+    }
+}
