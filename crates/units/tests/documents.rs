@@ -1,6 +1,6 @@
 //! The tables of keys in the documents are those of the dialect.
 //!
-//! Between the marks of `docs/units.md` and `docs/man/aplomb-unit.5` stands what `toml::manual` says. With `UPDATE_DOCUMENTS=1`
+//! Between the marks of `docs/units.md` and `docs/man/aplomb-unit.5` stands what `toml::manual` says. With `UPDATE_SNAPSHOTS=1`
 //! in the environment these tests write it there instead of comparing.
 
 use std::path::Path;
@@ -21,13 +21,13 @@ fn keep(document: &str, begin: &str, wanted: &str, end: &str) {
         .join(document);
     let text = fs::read_to_string(&file).expect("the document is read");
     let renewed = renewed(&text, begin, wanted, end);
-    if env::var_os("UPDATE_DOCUMENTS").is_some() {
+    if env::var_os("UPDATE_SNAPSHOTS").is_some() {
         return fs::write(&file, renewed).expect("the document is written");
     }
     assert!(
         text == renewed,
         "the keys in `{document}` are not those of the dialect; \
-         write them with `UPDATE_DOCUMENTS=1 cargo test -p aplomb-units --test documents`"
+         write them with `UPDATE_SNAPSHOTS=1 cargo test -p aplomb-units --test documents`"
     );
 }
 
