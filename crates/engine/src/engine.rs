@@ -134,17 +134,14 @@ impl<P: Platform> Engine<P> {
             None => (None, RunId(1)),
         };
         if let Some(address) = &options.socket {
-            platform
-                .listen_control(address)
-                .map_err(|source| match source.kind() {
-                    io::ErrorKind::AddrInUse => EngineError::EndpointInUse {
-                        address: address.clone(),
-                    },
-                    _ => EngineError::Endpoint {
-                        address: address.clone(),
-                        source,
-                    },
-                })?;
+            platform.listen_control(address).map_err(|source| {
+                let address = address.clone();
+                if source.kind() == io::ErrorKind::AddrInUse {
+                    EngineError::EndpointInUse { address }
+                } else {
+                    EngineError::Endpoint { address, source }
+                }
+            })?;
         }
         let outlet = Outlet::start(&mut platform).map_err(|source| EngineError::Pump { source })?;
         let now = platform.now();
