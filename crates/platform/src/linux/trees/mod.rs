@@ -163,13 +163,12 @@ impl Trees {
 
     /// Limits need groups at once: what cannot be set must be said now.
     fn limit(&self, tree: &mut Tree, id: TreeId, resources: &Resources) -> io::Result<()> {
-        let name = format!("aplomb-{}/{}", std::process::id(), id.0);
         let (Held::ByGroups(groups), Root::Group(group)) = (&self.held, &mut tree.root) else {
-            tree.old_groups = limits::set(None, resources, &name)?;
+            tree.old_groups = limits::set(None, resources)?;
             return Ok(());
         };
         let made = groups.create(&tree.hint, id)?;
-        match limits::set(Some((groups, &made)), resources, &name) {
+        match limits::set(Some((groups, &made)), resources) {
             Ok(old) => {
                 tree.old_groups = old;
                 *group = Some(made);

@@ -16,6 +16,11 @@ use crate::stage::{Actor, Stage, World};
 
 pub(super) const TESTS: &[Row] = &[
     (
+        "threads_that_would_swallow_signals_are_refused",
+        ONE,
+        threads_that_would_swallow_signals_are_refused,
+    ),
+    (
         "every_kind_of_socket_opens_and_a_dead_ones_path_is_taken_over",
         ONE,
         every_kind_of_socket_opens_and_a_dead_ones_path_is_taken_over,
@@ -312,4 +317,13 @@ fn a_journal_that_is_not_there_is_an_error(world: World) {
     // A reader that does not read must not block the pump.
     let full = (0..100_000).find_map(|_| port.send_datagram(&path, b"and more").err());
     assert_eq!(full.unwrap().kind(), std::io::ErrorKind::WouldBlock);
+}
+
+fn threads_that_would_swallow_signals_are_refused(_: World) {
+    let (end, ended) = std::sync::mpsc::channel::<()>();
+    let thread = std::thread::spawn(move || ended.recv());
+    let refused = aplomb_platform::linux::Linux::new();
+    assert!(refused.is_err());
+    drop(end);
+    assert!(thread.join().is_ok());
 }
