@@ -321,7 +321,13 @@ fn a_journal_that_is_not_there_is_an_error(world: World) {
 
 fn threads_that_would_swallow_signals_are_refused(_: World) {
     let (end, ended) = std::sync::mpsc::channel::<()>();
-    let thread = std::thread::spawn(move || ended.recv());
+    let (begin, begun) = std::sync::mpsc::channel();
+    let thread = std::thread::spawn(move || {
+        // Until it is here, a new thread blocks everything.
+        begin.send(()).unwrap();
+        ended.recv()
+    });
+    begun.recv().unwrap();
     let refused = aplomb_platform::linux::Linux::new();
     assert!(refused.is_err());
     drop(end);
