@@ -45,19 +45,16 @@ pub(crate) struct Surroundings<'a> {
     pub(crate) open_files: Option<(u64, u64)>,
 }
 
-/// Bears the child and waits for its exec; returns its process number. `meanwhile` is done while it prepares itself.
+/// Bears the child and waits for its exec; returns its process number.
 pub(crate) fn spawn(
     nursery: &mut Nursery,
     launch: &Launch<'_>,
     around: &Surroundings<'_>,
-    meanwhile: impl FnOnce(),
 ) -> Result<u32, SpawnError> {
     let identity = Identity::resolve(launch.process, launch.privilege)?;
     own_directories(launch, &identity)?;
     let (script, _made) = write(launch, around, &identity)?;
-    let born = nursery
-        .bear(&script, around.cgroup, meanwhile)
-        .map_err(birth_failed)?;
+    let born = nursery.bear(&script, around.cgroup).map_err(birth_failed)?;
     born.map_err(|failed| explain(launch, script.stage(failed.at), failed.source))
 }
 
