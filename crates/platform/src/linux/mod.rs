@@ -441,6 +441,7 @@ impl Platform for Linux {
             tree,
             pidfd: Some(pidfd),
         });
+        self.trees.on_adopted(tree);
         Ok(Started { process, pid })
     }
 
@@ -455,7 +456,14 @@ impl Platform for Linux {
     }
 
     fn kill_tree(&mut self, tree: TreeId) -> io::Result<()> {
-        self.trees.kill(tree, &self.poller, &mut self.pending)
+        self.trees.kill(tree, &self.poller, &mut self.pending)?;
+        if self.trees.has_strays(tree) {
+            for process in self.processes.of(tree) {
+                // Nobody is reached where it has ended meanwhile.
+                let _gone = self.processes.signal(process, Signal::KILL)?;
+            }
+        }
+        Ok(())
     }
 
     fn freeze(&mut self, tree: TreeId) -> io::Result<()> {

@@ -45,6 +45,15 @@ impl Processes {
         self.living.get(&id.0)
     }
 
+    /// Those of one tree.
+    pub(crate) fn of(&self, tree: TreeId) -> Vec<ProcessId> {
+        let theirs = self
+            .living
+            .iter()
+            .filter(|(_, process)| process.tree == tree);
+        theirs.map(|(id, _)| ProcessId(*id)).collect()
+    }
+
     /// Whether this number is a child's of ours that nobody has laid to rest, and so nobody else's.
     pub(crate) fn is_child(&self, pid: u32) -> bool {
         let process = self.by_pid(pid).and_then(|id| self.get(id));

@@ -53,6 +53,9 @@ struct Tree {
     root: Root,
     old_groups: OldGroups,
     watch: Watch,
+    /// Processes of it whose ends are still to be told. The kernel may call a group empty a little before its last
+    /// process can be waited for, and an end is told before the tree's.
+    untold: u32,
     /// Kill whoever turns up.
     doomed: bool,
     /// Its group was killed once. Linux (up to 6.18 at least) kills a child born into such a group by clone3, because it
@@ -148,6 +151,7 @@ impl Trees {
             },
             old_groups: OldGroups::default(),
             watch: Watch::No,
+            untold: 0,
             doomed: false,
             was_killed: false,
             extras: None,
@@ -227,6 +231,7 @@ impl Trees {
         let Some(tree) = self.planted.get_mut(&id.0) else {
             return;
         };
+        tree.untold += 1;
         tree.doomed = false;
         // Who waited for an end that had come has been told; this is a new life of the tree.
         if matches!(tree.watch, Watch::Told) {
@@ -236,6 +241,26 @@ impl Trees {
         {
             marks.born(pid, env);
             born.insert(pid, id);
+        }
+    }
+
+    /// A process of the tree is one whose end will be told from now on.
+    pub(crate) fn on_adopted(&mut self, id: TreeId) {
+        if let Some(tree) = self.planted.get_mut(&id.0) {
+            tree.untold += 1;
+        }
+    }
+
+    /// Whether a process we know has left its group, where no kill of the group reaches it.
+    pub(crate) fn has_strays(&self, id: TreeId) -> bool {
+        let Some(tree) = self.planted.get(&id.0) else {
+            return false;
+        };
+        match (&self.held, &tree.root) {
+            (Held::ByGroups(groups), Root::Group(Some(group))) if tree.untold > 0 => {
+                groups.is_populated(group).is_ok_and(|populated| !populated)
+            }
+            (Held::ByGroups(_) | Held::ByDescent { .. }, Root::Group(_) | Root::Marks(_)) => false,
         }
     }
 
@@ -387,6 +412,7 @@ impl Trees {
         if !matches!(tree.watch, Watch::Waiting { .. }) {
             return;
         }
+        let untold = tree.untold;
         let populated = match (&self.held, &mut tree.root) {
             // A group that cannot be read any more has no members.
             (Held::ByGroups(groups), Root::Group(Some(group))) => {
@@ -395,7 +421,7 @@ impl Trees {
             (_, Root::Marks(_)) => self.follow(id, poller),
             (Held::ByGroups(_) | Held::ByDescent { .. }, Root::Group(_)) => false,
         };
-        if populated {
+        if populated || untold > 0 {
             return;
         }
         if let Held::ByGroups(groups) = &mut self.held {
@@ -473,11 +499,15 @@ impl Trees {
         poller: &Poller,
         into: &mut Vec<Happened>,
     ) {
-        match &mut self.held {
-            Held::ByGroups(_) => self.look(id, poller, into),
-            Held::ByDescent { born, .. } => {
-                born.remove(&pid);
-            }
+        if let Held::ByDescent { born, .. } = &mut self.held {
+            born.remove(&pid);
+        }
+        let Some(tree) = self.planted.get_mut(&id.0) else {
+            return;
+        };
+        tree.untold = tree.untold.saturating_sub(1);
+        if tree.untold == 0 {
+            self.look(id, poller, into);
         }
     }
 
