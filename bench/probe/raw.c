@@ -1,15 +1,19 @@
 /* The physical limit: the least a supervisor of COUNT children can do on this system.
  *
- *   raw fork|vfork|clone3|bare BOARD CHILD COUNT
+ *   raw fork|vfork|clone3|lean|bare BOARD CHILD COUNT
  *
  * Starts every child with a pipe for its output, waits in epoll for output and ends, starts a
  * child that ended anew at once, and on SIGTERM passes it on, waits for all and goes.
+ * `lean` is `clone3` that spares the copy of the table of open files: a child otherwise gets one as large
+ * as its parent's, and keeps that much kernel memory after exec has closed all of them. It shares the
+ * table and unshares, before exec, what lies below HANDOVER only.
  * `bare` gives the children no pipe: the memory they take by themselves.
  * No configuration, no state, no policy, no groups: not a supervisor, only its price in system calls.
  */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/close_range.h>
 #include <linux/sched.h>
 #include <signal.h>
 #include <stdint.h>
@@ -23,15 +27,18 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum mode { FORK, VFORK, CLONE3, BARE };
-static const char *const modes[] = { "fork", "vfork", "clone3", "bare" };
+enum mode { FORK, VFORK, CLONE3, LEAN, BARE };
+static const char *const modes[] = { "fork", "vfork", "clone3", "lean", "bare" };
 
 struct child {
 	char *argument;
 	pid_t pid;
 	int reads, writes; /* the two ends of its output */
-	int ends;          /* clone3: readable once it has ended */
+	int ends;          /* a pidfd: readable once it has ended */
 };
+
+/* Where `lean` puts the child's output before it starts. */
+enum { HANDOVER = 3 };
 
 /* What an epoll event is about: a kind above, the child's number below. */
 enum { SIGNALS, OUTPUT, END };
@@ -41,6 +48,7 @@ static enum mode mode;
 static char *program;
 static struct child *children;
 static int count, alive, stopping, loop;
+static int has_pidfds; /* or signals */
 static int number_of[1 << 22]; /* by pid; pages never touched cost nothing */
 static sigset_t watched;
 
@@ -63,10 +71,15 @@ __attribute__((noreturn, noinline)) static void become(struct child *child)
 {
 	char *argv[] = { program, child->argument, NULL };
 	char *environment[] = { NULL };
+	int output = mode == LEAN ? HANDOVER : child->writes;
+	if (mode == LEAN && syscall(SYS_close_range, HANDOVER + 1, ~0U, CLOSE_RANGE_UNSHARE) < 0)
+		_exit(126);
 	if (mode != BARE) {
-		dup2(child->writes, 1);
-		dup2(child->writes, 2);
+		dup2(output, 1);
+		dup2(output, 2);
 	}
+	if (mode == LEAN)
+		close(HANDOVER);
 	sigset_t none;
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
@@ -79,7 +92,7 @@ __attribute__((noreturn, noinline)) static void become(struct child *child)
 static inline __attribute__((always_inline)) pid_t clone3_here(int *ends)
 {
 	struct clone_args args = {
-		.flags = CLONE_VM | CLONE_VFORK | CLONE_PIDFD,
+		.flags = CLONE_VM | CLONE_VFORK | CLONE_PIDFD | (mode == LEAN ? CLONE_FILES : 0),
 		.pidfd = (uintptr_t)ends,
 		.exit_signal = SIGCHLD,
 	};
@@ -100,7 +113,9 @@ static inline __attribute__((always_inline)) pid_t clone3_here(int *ends)
 __attribute__((noinline)) static void spawn(struct child *child)
 {
 	volatile pid_t pid;
-	if (mode == CLONE3)
+	if (mode == LEAN)
+		must(dup2(child->writes, HANDOVER) == HANDOVER, "dup2");
+	if (has_pidfds)
 		pid = clone3_here(&child->ends);
 	else
 		pid = mode == VFORK ? vfork() : fork();
@@ -110,7 +125,7 @@ __attribute__((noinline)) static void spawn(struct child *child)
 	child->pid = pid;
 	alive++;
 	number_of[pid] = (int)(child - children);
-	if (mode == CLONE3)
+	if (has_pidfds)
 		watch(child->ends, ABOUT(END, child - children));
 }
 
@@ -149,7 +164,7 @@ static void on_signal(int signals)
 	while (read(signals, &told, sizeof told) == sizeof told)
 		if (told.ssi_signo == SIGTERM)
 			stop_all();
-	while (mode != CLONE3 && (pid = waitpid(-1, NULL, WNOHANG)) > 0)
+	while (!has_pidfds && (pid = waitpid(-1, NULL, WNOHANG)) > 0)
 		ended(&children[number_of[pid]]);
 }
 
@@ -186,7 +201,7 @@ static int prepare(void)
 	setrlimit(RLIMIT_NOFILE, &files);
 	sigemptyset(&watched);
 	sigaddset(&watched, SIGTERM);
-	if (mode != CLONE3)
+	if (!has_pidfds)
 		sigaddset(&watched, SIGCHLD);
 	sigprocmask(SIG_BLOCK, &watched, NULL);
 	int signals = signalfd(-1, &watched, SFD_CLOEXEC | SFD_NONBLOCK);
@@ -203,6 +218,9 @@ int main(int argc, char **argv)
 		return 120;
 	for (mode = FORK; mode < BARE && strcmp(argv[1], modes[mode]); mode++)
 		;
+	has_pidfds = mode == CLONE3 || mode == LEAN;
+	if (mode == LEAN)
+		must(dup2(0, HANDOVER) == HANDOVER, "dup2");
 	program = argv[3];
 	count = atoi(argv[4]);
 	children = calloc((size_t)count, sizeof *children);

@@ -132,6 +132,7 @@ pub(crate) const PEERS: &[Peer] = &[
     raw::FORK,
     raw::VFORK,
     raw::CLONE3,
+    raw::LEAN,
     aplomb::APLOMB,
     aplomb::RUN,
     s6::S6,

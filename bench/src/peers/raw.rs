@@ -61,6 +61,15 @@ pub(super) const CLONE3: Peer = Peer {
     loggers: &[],
 };
 
+/// As `clone3`, without a copy of the parent's table of open files for every child.
+pub(super) const LEAN: Peer = Peer {
+    name: "raw clone3, files shared",
+    obtain,
+    stack: Some(|_, site, services| loop_of("lean", site, services)),
+    limit: Limit::None,
+    loggers: &[],
+};
+
 fn obtain(_: &Shop) -> Outcome<Tools> {
     Ok(Tools {
         version: "own, probe/*.c".into(),

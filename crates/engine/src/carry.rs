@@ -165,12 +165,13 @@ impl<P: Platform> Engine<P> {
                 | Fact::Refused { .. }
                 | Fact::Failed(_)
         );
+        let mut killed = 0;
         match &fact {
             Fact::Reloaded => self.reload_over(instance, Ok(())),
             Fact::ReloadFailed(because) => self.reload_over(instance, Err(because.to_string())),
             Fact::Refused { why, .. } => self.wish_refused(instance, why),
             Fact::Moment(moment) => return self.fire_hooks(instance, run, *moment),
-            Fact::Killing { .. } => self.name_those_killed(instance, run),
+            Fact::Killing { .. } => killed = self.name_those_killed(instance, run),
             Fact::State { .. }
             | Fact::Spawned
             | Fact::Ready
@@ -185,22 +186,25 @@ impl<P: Platform> Engine<P> {
             | Fact::CommandFailed { .. } => {}
         }
         let pid = run.and_then(|run| self.main_pid(run));
-        if let Some((kind, because)) = event_of(fact, pid) {
+        if let Some((mut kind, because)) = event_of(fact, pid) {
+            if let EventKind::Killed { processes } = &mut kind {
+                *processes = killed;
+            }
             self.tell(instance, run, kind, because);
         }
     }
 
-    /// Before the kill: who will be killed, for the event log.
-    fn name_those_killed(&mut self, instance: InstanceId, run: Option<RunId>) {
+    /// Before the kill: who will be killed, for the event log; and how many they are.
+    fn name_those_killed(&mut self, instance: InstanceId, run: Option<RunId>) -> u32 {
         let Some(tree) = run
             .and_then(|run| self.runs.get(run))
             .and_then(|held| held.tree)
         else {
-            return;
+            return 0;
         };
         let members = self.platform.members(tree);
         if members.is_empty() {
-            return;
+            return 0;
         }
         let names: Vec<_> = members
             .iter()
@@ -208,6 +212,7 @@ impl<P: Platform> Engine<P> {
             .collect();
         let because = format!("left when the stop plan was done: {}", names.join(", "));
         self.tell(instance, run, EventKind::Leftovers { names }, because);
+        u32::try_from(members.len()).unwrap_or(u32::MAX)
     }
 
     /// Executes a command of a run, and answers the core.
@@ -266,10 +271,7 @@ impl<P: Platform> Engine<P> {
                 stream: streams(instance)[0],
             });
         }
-        let ready_fd = match spec.ready {
-            aplomb_core::spec::Ready::Fd(fd) if main => Some(fd),
-            _ => None,
-        };
+        let ready_fd = ready_fd(spec).filter(|_| main);
         let launch = Launch {
             tree,
             program: &command.program,
@@ -462,6 +464,14 @@ impl<P: Platform> Engine<P> {
         let soon = self.now + std::time::Duration::from_millis(20);
         self.timers.at(soon, crate::timers::Timer::FindMain(run));
     }
+}
+
+/// The descriptor on which the main program says that it is ready.
+fn ready_fd(spec: &Spec) -> Option<u32> {
+    let aplomb_core::spec::Ready::Fd(fd) = spec.ready else {
+        return None;
+    };
+    Some(fd)
 }
 
 fn held_instance(run: Option<&Run>) -> InstanceId {

@@ -437,3 +437,24 @@ fn a_kill_is_told_with_its_reason_and_to_the_hooks() {
     assert!(sim.facts("a").contains(&Fact::Killing { because }));
     assert!(sim.facts("a").contains(&Fact::Moment(Moment::Kill)));
 }
+
+#[test]
+fn the_kill_has_its_margin_to_take_effect() {
+    let mut sim = stubborn(|a| a.stop.kill_margin = s(6));
+    sim.actor("a", |a| a.immortal = true);
+    sim.stop("a");
+    sim.pass(ms(29_999));
+    assert_eq!(sim.because("a"), Because::Asked);
+    sim.pass(ms(1));
+    assert_eq!(sim.because("a"), Because::Unkillable);
+}
+
+#[test]
+fn a_stop_command_that_cannot_be_executed_is_told_and_the_stop_goes_on() {
+    let mut sim = Sim::up(service("a", |a| a.stop.post = commands(1)));
+    sim.actor("a", |a| a.missing = vec![Task::StopPost(0)]);
+    sim.stop("a");
+    let failed = |fact: &Fact| matches!(fact, Fact::CommandFailed { .. });
+    assert!(sim.facts("a").iter().any(failed));
+    assert_eq!(sim.shown("a"), Shown::Stopped);
+}

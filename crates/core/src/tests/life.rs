@@ -132,3 +132,31 @@ fn start_limit_is_forgotten_when_an_operator_starts_anew() {
     sim.finish();
     assert_eq!(sim.engine.begun, 6);
 }
+
+#[test]
+fn start_limit_that_ends_everything_after_a_signal_ends_it_as_a_shell_would() {
+    let mut sim = limited(GiveUp::Shutdown);
+    sim.finish();
+    sim.engine.shutdown_codes.clear();
+    sim.actor("a", |a| {
+        a.takes.insert(Task::Main(0), (ms(0), by(Signal::SEGV)));
+    });
+    sim.start("a");
+    sim.finish();
+    assert_eq!(sim.engine.shutdown_codes, [139]);
+}
+
+#[test]
+fn a_state_is_told_when_it_changes_or_its_reason_does_and_since_is_when_it_changed() {
+    let mut sim = Sim::up(service("a", |_| {}));
+    let began = sim.standing("a").since;
+    sim.pass(s(5));
+    sim.wish("a", crate::Wish::Start);
+    assert!(sim.facts("a").is_empty());
+    assert_eq!(sim.standing("a").since, began);
+    sim.stop("a");
+    let states = sim.facts("a").into_iter();
+    let states = states.filter(|fact| matches!(fact, crate::Fact::State { .. }));
+    assert_eq!(states.count(), 2);
+    assert_eq!(sim.standing("a").since, sim.now);
+}

@@ -476,3 +476,46 @@ fn a_oneshot_that_succeeded_is_not_forced_to_run_again() {
     sim.finish();
     assert_eq!((sim.shown("a"), sim.engine.begun), (Shown::Stopped, 1));
 }
+
+#[test]
+fn an_end_is_told_with_how_and_to_the_hooks() {
+    let mut sim = up(|_| {});
+    sim.ends("a", code(1));
+    let facts = sim.facts("a");
+    assert!(facts.contains(&Fact::Exited(code(1))));
+    assert!(facts.contains(&Fact::Moment(crate::spec::Moment::Exit)));
+}
+
+#[test]
+fn a_pause_that_fails_is_told_with_its_reason() {
+    let mut sim = up(|_| {});
+    sim.actor("a", |a| a.freezes = false);
+    sim.wish("a", Wish::Pause);
+    let because = crate::Because::Protocol("no freezer".into());
+    let task = Task::Pause;
+    assert!(
+        sim.facts("a")
+            .contains(&Fact::CommandFailed { task, because })
+    );
+}
+
+#[test]
+fn health_that_comes_back_is_told() {
+    let mut sim = probed(HealthAction::Nothing);
+    probe(&mut sim, &[Answer::Bad, Answer::Good]);
+    let (failures, unhealthy) = (0, false);
+    assert!(sim.facts("a").contains(&Fact::Health {
+        failures,
+        unhealthy
+    }));
+}
+
+#[test]
+fn of_several_deadlines_the_first_counts() {
+    let mut sim = up(|a| {
+        a.watchdog = Some(s(3));
+        a.max_run_time = Some(s(60));
+    });
+    sim.pass(s(3));
+    assert!(sim.facts("a").contains(&Fact::Watchdog));
+}

@@ -15,7 +15,7 @@ use aplomb_core::spec::{LimitedResource, Privilege, Sandbox};
 use linux_raw_sys::general as nr;
 use rustix::fs::{Mode, OFlags};
 
-use self::descriptors::Made;
+use self::descriptors::Plan;
 use self::identity::Identity;
 use super::directories::{self, PrivateTmp};
 use super::sys::Nursery;
@@ -37,25 +37,24 @@ pub(crate) struct Surroundings<'a> {
     pub(crate) ready: Option<(BorrowedFd<'a>, RawFd)>,
     pub(crate) private_tmp: Option<&'a PrivateTmp>,
     pub(crate) network: Option<BorrowedFd<'a>>,
+    /// The child begins with our table of descriptors.
+    pub(crate) shared_descriptors: bool,
     /// Our controlling terminal, if we have one.
     pub(crate) terminal: Option<BorrowedFd<'a>>,
     /// The limit on open files before we raised our own.
     pub(crate) open_files: Option<(u64, u64)>,
 }
 
-/// Bears the child and waits for its exec; returns its process number. `meanwhile` is done while it prepares itself.
+/// Bears the child and waits for its exec; returns its process number.
 pub(crate) fn spawn(
     nursery: &mut Nursery,
     launch: &Launch<'_>,
     around: &Surroundings<'_>,
-    meanwhile: impl FnOnce(),
 ) -> Result<u32, SpawnError> {
     let identity = Identity::resolve(launch.process, launch.privilege)?;
     own_directories(launch, &identity)?;
     let (script, _made) = write(launch, around, &identity)?;
-    let born = nursery
-        .bear(&script, around.cgroup, meanwhile)
-        .map_err(birth_failed)?;
+    let born = nursery.bear(&script, around.cgroup).map_err(birth_failed)?;
     born.map_err(|failed| explain(launch, script.stage(failed.at), failed.source))
 }
 
@@ -82,19 +81,23 @@ fn write(
     launch: &Launch<'_>,
     around: &Surroundings<'_>,
     identity: &Identity,
-) -> Result<(Ready, Made), SpawnError> {
+) -> Result<(Ready, Vec<OwnedFd>), SpawnError> {
     let mut script = Script::default();
     let none = Sandbox::default();
     let sandboxed = launch.privilege != Privilege::Full;
     let sandbox = launch.process.sandbox.as_deref().filter(|_| sandboxed);
     let sandbox = sandbox.unwrap_or(&none);
+    let plan = Plan::new(launch, around)?;
+    if around.shared_descriptors {
+        plan.part(&mut script);
+    }
     script.stage(Stage::Setup(Step::ControlGroup));
     for door in around.doors {
         script.write(Fd::Known(door.as_raw_fd()), b"0");
     }
     part(&mut script, around);
     scheduling(&mut script, launch);
-    let made = descriptors::place(&mut script, launch, around)?;
+    let made = plan.place(&mut script, around);
     sandbox::enter(&mut script, sandbox, &view(launch, around))?;
     root_directory(&mut script, launch)?;
     limits(&mut script, launch, around);

@@ -1,8 +1,8 @@
 //! The birth of a child that shares our memory until it executes its program.
 //!
-//! With `CLONE_VM` nothing is copied however large we are, and without `CLONE_VFORK` we go on while it prepares itself
-//! (on another processor, if one is free). The kernel clears a word and wakes us when the child lets go of our memory:
-//! at its exec, or at its end. Both sides share one stack and one reply, so there is one child at a time.
+//! With `CLONE_VM` nothing is copied however large we are; with `CLONE_VFORK` the kernel lets us go on when the child has
+//! let go of our memory, at its exec or its end. Without the latter we could go on at once and be woken through a word
+//! the kernel clears; measured, that is no faster, and two would run on one memory.
 
 use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd};
@@ -10,20 +10,18 @@ use std::sync::atomic::{AtomicI32, AtomicU32, Ordering};
 
 use linux_raw_sys::general as nr;
 use rustix::process::{Pid, WaitOptions, waitpid};
-use rustix::thread::futex;
 
 use super::call::{checked, error_of, syscall};
 use super::script::Ready;
 
 const STACK_BYTES: usize = 64 * 1024;
-const PREPARING: u32 = 1;
-const GONE: u32 = 0;
 
 /// Where children are born: the stack they prepare themselves on.
 #[derive(Debug)]
 pub(crate) struct Nursery {
     stack: Vec<u128>,
     clone3: bool,
+    shares_descriptors: bool,
 }
 
 /// Why a child never reached its program.
@@ -40,8 +38,6 @@ pub(crate) type Born = Result<u32, Failed>;
 /// What both sides see.
 struct Shared {
     script: *const Ready,
-    /// [`PREPARING`], until the kernel writes [`GONE`].
-    preparing: AtomicU32,
     /// Zero, or why the child gave up.
     errno: AtomicI32,
     /// Where it gave up.
@@ -53,6 +49,7 @@ impl Nursery {
         Nursery {
             stack: vec![0; STACK_BYTES / size_of::<u128>()],
             clone3: true,
+            shares_descriptors: knows_close_range(),
         }
     }
 
@@ -66,8 +63,23 @@ impl Nursery {
         self.clone3 = false;
     }
 
-    /// Bears a child that carries out `script`, and waits until it has executed its program or given up. `meanwhile`
-    /// is done while it prepares itself. With `cgroup` it is born into the group of that directory.
+    /// Whether children begin with our very table of descriptors, and must make one of their own before they change it.
+    /// Copying a table of thousands for each child, only to close them at its exec, would cost more than its birth.
+    pub(crate) fn shares_descriptors(&self) -> bool {
+        self.shares_descriptors
+    }
+
+    fn flags(&self) -> u32 {
+        let files = if self.shares_descriptors {
+            nr::CLONE_FILES
+        } else {
+            0
+        };
+        nr::CLONE_VM | nr::CLONE_VFORK | files
+    }
+
+    /// Bears a child that carries out `script`, and waits until it has executed its program or given up. With `cgroup` it
+    /// is born into the group of that directory.
     ///
     /// The outer error is that of the birth itself, with no child. Every signal must be blocked in the calling thread,
     /// or a handler of ours might run in the child on our memory.
@@ -75,11 +87,9 @@ impl Nursery {
         &mut self,
         script: &Ready,
         cgroup: Option<BorrowedFd<'_>>,
-        meanwhile: impl FnOnce(),
     ) -> io::Result<Born> {
         let shared = Shared {
             script,
-            preparing: AtomicU32::new(PREPARING),
             errno: AtomicI32::new(0),
             at: AtomicU32::new(0),
         };
@@ -88,10 +98,6 @@ impl Nursery {
         } else {
             self.clone_as_of_old(&shared)?
         };
-        // Waits on drop, so that not even a panic in `meanwhile` takes the memory away from under the child.
-        let sharing = Sharing(&shared);
-        meanwhile();
-        drop(sharing);
         Ok(shared.outcome(pid))
     }
 
@@ -102,9 +108,9 @@ impl Nursery {
             0
         };
         let args = nr::clone_args {
-            flags: u64::from(FLAGS) | into,
+            flags: u64::from(self.flags()) | into,
             pidfd: 0,
-            child_tid: shared.preparing.as_ptr() as u64,
+            child_tid: 0,
             parent_tid: 0,
             exit_signal: u64::from(nr::SIGCHLD),
             stack: self.stack.as_mut_ptr() as u64,
@@ -115,40 +121,28 @@ impl Nursery {
             cgroup: cgroup.map_or(0, |fd| fd.as_raw_fd() as u64),
         };
         let words = [&raw const args as usize, size_of_val(&args), 0, 0, 0];
-        // SAFETY: the stack is ours alone until the child has let go of it, which `bear` waits for; so are the
-        // arguments and the shared words.
+        // SAFETY: with CLONE_VFORK the call returns when the child has let go of our memory: until then the stack, the
+        // arguments and the shared words are nobody else's.
         let pid = unsafe { fork_into(nr::__NR_clone3, words, shared) };
         checked(pid).map(|pid| pid as u32)
     }
 
     fn clone_as_of_old(&mut self, shared: &Shared) -> io::Result<u32> {
         let top = self.stack.as_mut_ptr_range().end as usize;
-        let child_tid = shared.preparing.as_ptr() as usize;
-        let flags = (FLAGS | nr::SIGCHLD) as usize;
-        #[cfg(target_arch = "x86_64")]
-        let words = [flags, top, 0, child_tid, 0];
-        #[cfg(target_arch = "aarch64")]
-        let words = [flags, top, 0, 0, child_tid];
+        let flags = (self.flags() | nr::SIGCHLD) as usize;
+        let words = [flags, top, 0, 0, 0];
         // SAFETY: as for clone3.
         let pid = unsafe { fork_into(nr::__NR_clone, words, shared) };
         checked(pid).map(|pid| pid as u32)
     }
 }
 
-const FLAGS: u32 = nr::CLONE_VM | nr::CLONE_VFORK | nr::CLONE_CHILD_CLEARTID;
-
-/// While this lives a child uses our memory.
-struct Sharing<'a>(&'a Shared);
-
-impl Drop for Sharing<'_> {
-    fn drop(&mut self) {
-        while self.0.preparing.load(Ordering::Acquire) == PREPARING {
-            // Not the private kind: the kernel's wake-up at exec is of the shared kind. Errors are EAGAIN (it is gone
-            // already) and EINTR, and both want the word read again.
-            let _ = futex::wait(&self.0.preparing, futex::Flags::empty(), PREPARING, None);
-        }
-        debug_assert_eq!(self.0.preparing.load(Ordering::Acquire), GONE);
-    }
+/// Whether this kernel (5.9 and later) can give a child a table of its own with only the lowest descriptors in it.
+fn knows_close_range() -> bool {
+    let nothing = [u32::MAX as usize, u32::MAX as usize, 0, 0, 0, 0];
+    // SAFETY: closes the one descriptor that never exists.
+    let result = unsafe { syscall(nr::__NR_close_range, nothing) };
+    error_of(result).is_none()
 }
 
 impl Shared {
@@ -177,7 +171,7 @@ fn bury(pid: u32) {
 ///
 /// # Safety
 /// The words are valid for the call, name a stack of the child's own, and that stack, `shared` and its script live until
-/// `shared.preparing` is cleared.
+/// the call returns.
 #[cfg(target_arch = "x86_64")]
 unsafe fn fork_into(number: u32, words: [usize; 5], shared: &Shared) -> isize {
     let result: isize;
@@ -212,7 +206,7 @@ unsafe fn fork_into(number: u32, words: [usize; 5], shared: &Shared) -> isize {
 ///
 /// # Safety
 /// The words are valid for the call, name a stack of the child's own, and that stack, `shared` and its script live until
-/// `shared.preparing` is cleared.
+/// the call returns.
 #[cfg(target_arch = "aarch64")]
 unsafe fn fork_into(number: u32, words: [usize; 5], shared: &Shared) -> isize {
     let result: isize;
@@ -243,7 +237,8 @@ unsafe fn fork_into(number: u32, words: [usize; 5], shared: &Shared) -> isize {
 
 /// The child's whole life before its program: carry out the script, or tell where it stopped and end.
 ///
-/// Only system calls and plain memory: no allocation, no locks, no thread-local, no panic. The parent may be running.
+/// Only system calls and plain memory: no allocation, no locks, no thread-local, no panic. The parent thread stands still,
+/// but others of its process run.
 unsafe extern "C" fn child(shared: *const Shared) -> ! {
     // SAFETY: `fork_into`'s caller keeps it alive until we have let go of the memory.
     let shared = unsafe { &*shared };
