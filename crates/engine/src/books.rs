@@ -254,10 +254,7 @@ pub(crate) fn event_of(fact: Fact, pid: Option<u32>) -> Option<(EventKind, Strin
             let because = String::new();
             (EventKind::StopStep { step, grace_ms }, because)
         }
-        Fact::Killing { because } => (
-            EventKind::Killed { processes: 0 },
-            format!("killed by force; {because}"),
-        ),
+        Fact::Killing { because } => (EventKind::Killed { processes: 0 }, because.to_string()),
         Fact::Health {
             failures,
             unhealthy,

@@ -3,9 +3,11 @@
 use std::rc::Rc;
 
 use aplomb_core::spec::{Command, LogTo, Moment, Pause, Reload, Request, Spec, Stop, StopStep};
-use aplomb_core::{Action, Do, Fact, How, InstanceId, RunEvent, RunId, Shown, Target, Task};
+use aplomb_core::{
+    Action, Do, Duration, Fact, How, InstanceId, RunEvent, RunId, Shown, Target, Task,
+};
 use aplomb_logs::{Outputs, Settings, Sink};
-use aplomb_platform::{Launch, Output, Platform, StreamId, TreeId};
+use aplomb_platform::{Launch, Member, Output, Platform, StreamId, TreeId};
 use aplomb_protocol::EventKind;
 
 use crate::books::event_of;
@@ -13,6 +15,14 @@ use crate::engine::Engine;
 use crate::launch::{self, Facts};
 use crate::outlet::ToPump;
 use crate::runs::Run;
+use crate::timers::Timer;
+
+/// A stop that takes no longer than this needs no word on what it waits for.
+const SILENCE: Duration = Duration::from_secs(1);
+/// From one word to the next.
+const PERIOD: Duration = Duration::from_secs(2);
+/// Processes named in such a word.
+const NAMED: usize = 5;
 
 /// Standard output's way, and standard error's.
 pub(crate) fn streams(instance: InstanceId) -> [StreamId; 2] {
@@ -172,13 +182,18 @@ impl<P: Platform> Engine<P> {
             Fact::Refused { why, .. } => self.wish_refused(instance, why),
             Fact::Moment(moment) => return self.fire_hooks(instance, run, *moment),
             Fact::Killing { .. } => killed = self.name_those_killed(instance, run),
+            Fact::StopStep { .. } => {
+                if let Some(run) = run {
+                    self.timers
+                        .at(self.now + SILENCE, Timer::StillStopping(run));
+                }
+            }
             Fact::State { .. }
             | Fact::Spawned
             | Fact::Ready
             | Fact::Says(_)
             | Fact::Exited(_)
             | Fact::RestartPlanned { .. }
-            | Fact::StopStep { .. }
             | Fact::Health { .. }
             | Fact::Watchdog
             | Fact::Failed(_)
@@ -194,6 +209,31 @@ impl<P: Platform> Engine<P> {
         }
     }
 
+    /// While a stop goes on: who is waited for, and how long yet.
+    pub(crate) fn still_stopping(&mut self, run: RunId) {
+        let Some(held) = self.runs.get(run) else {
+            return;
+        };
+        let (instance, tree) = (held.instance, held.tree);
+        let Some(standing) = self.world.standing(instance) else {
+            return;
+        };
+        if standing.run != Some(run) || standing.shown != Shown::StopPending {
+            return;
+        }
+        let left = standing.next.map(|(_, at)| at.since(self.now));
+        let left_ms = left.map(|left| u64::try_from(left.as_millis()).unwrap_or(u64::MAX));
+        let members = tree.map_or_else(Vec::new, |tree| self.platform.members(tree));
+        let names: Vec<_> = members.iter().take(NAMED).map(named).collect();
+        let more = if members.len() > NAMED { ", …" } else { "" };
+        let processes = u32::try_from(members.len()).unwrap_or(u32::MAX);
+        let kind = EventKind::StillStopping { left_ms, processes };
+        self.tell(instance, Some(run), kind, names.join(", ") + more);
+        // A step taken meanwhile has an appointment of its own: one word a period is enough.
+        self.timers.forget(Timer::StillStopping(run));
+        self.timers.at(self.now + PERIOD, Timer::StillStopping(run));
+    }
+
     /// Before the kill: who will be killed, for the event log; and how many they are.
     fn name_those_killed(&mut self, instance: InstanceId, run: Option<RunId>) -> u32 {
         let Some(tree) = run
@@ -206,10 +246,7 @@ impl<P: Platform> Engine<P> {
         if members.is_empty() {
             return 0;
         }
-        let names: Vec<_> = members
-            .iter()
-            .map(|member| format!("{} ({})", member.name, member.pid))
-            .collect();
+        let names: Vec<_> = members.iter().map(named).collect();
         let because = format!("left when the stop plan was done: {}", names.join(", "));
         self.tell(instance, run, EventKind::Leftovers { names }, because);
         u32::try_from(members.len()).unwrap_or(u32::MAX)
@@ -253,7 +290,9 @@ impl<P: Platform> Engine<P> {
             Vec::new()
         };
         let main = matches!(task, Task::Main(_));
+        let directories = self.own_directories(spec);
         let facts = Facts {
+            directories: &directories,
             spec,
             run,
             main_pid: self.main_pid(run).filter(|_| !main),
@@ -291,6 +330,23 @@ impl<P: Platform> Engine<P> {
             .map_err(|why| with_cause(&why))?;
         self.runs.began(run, task, started);
         Ok(())
+    }
+
+    /// The service's own directories, as variables with their paths.
+    pub(crate) fn own_directories(&self, spec: &Spec) -> Vec<(&'static str, String)> {
+        let mut variables: Vec<(&'static str, String)> = Vec::new();
+        for directory in &spec.process.own_directories {
+            let name = launch::directory_variable(directory.kind);
+            let path = self.platform.directory_of(directory);
+            match variables.iter_mut().find(|(known, _)| *known == name) {
+                Some((_, paths)) => {
+                    paths.push(':');
+                    paths.push_str(&path);
+                }
+                None => variables.push((name, path)),
+            }
+        }
+        variables
     }
 
     /// The run's tree, planted on first need.
@@ -462,7 +518,7 @@ impl<P: Platform> Engine<P> {
 
     fn search_again(&mut self, run: RunId) {
         let soon = self.now + std::time::Duration::from_millis(20);
-        self.timers.at(soon, crate::timers::Timer::FindMain(run));
+        self.timers.at(soon, Timer::FindMain(run));
     }
 }
 
@@ -472,6 +528,10 @@ fn ready_fd(spec: &Spec) -> Option<u32> {
         return None;
     };
     Some(fd)
+}
+
+fn named(member: &Member) -> String {
+    format!("{} ({})", member.name, member.pid)
 }
 
 fn held_instance(run: Option<&Run>) -> InstanceId {

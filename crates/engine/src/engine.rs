@@ -347,6 +347,7 @@ impl<P: Platform> Engine<P> {
             Timer::Probe(probe) => self.probe_due(probe),
             Timer::Hook(hook) => self.hook_due(hook),
             Timer::FindMain(run) => self.find_main(run),
+            Timer::StillStopping(run) => self.still_stopping(run),
         }
     }
 

@@ -49,7 +49,9 @@ impl<P: Platform> Engine<P> {
         let extra = self.hook_facts(instance, run, hook.on);
         let main_pid = run.and_then(|run| self.main_pid(run));
         let run = run.unwrap_or(RunId(0));
+        let directories = self.own_directories(spec);
         let facts = Facts {
+            directories: &directories,
             spec,
             run,
             main_pid,

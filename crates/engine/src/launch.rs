@@ -33,6 +33,8 @@ pub(crate) struct Facts<'a> {
     pub watchdog: Option<Duration>,
     /// Names of the sockets handed over, in order.
     pub sockets: &'a [String],
+    /// Variables that name the service's own directories, with their paths.
+    pub directories: &'a [(&'static str, String)],
     /// How the main process ended, for commands after the stop.
     pub end: Option<End>,
     /// More variables, as hooks get them.
@@ -125,7 +127,9 @@ fn own_variables(vars: &mut Vec<(String, String)>, facts: &Facts<'_>) {
             set(vars, name, value);
         }
     }
-    own_directories(vars, facts.spec);
+    for (name, paths) in facts.directories {
+        set(vars, name, paths.clone());
+    }
 }
 
 /// systemd.exec(5), `$SERVICE_RESULT`, `$EXIT_CODE`, `$EXIT_STATUS`.
@@ -154,29 +158,14 @@ fn result_variables(end: End) -> [(&'static str, String); 3] {
     ]
 }
 
-fn own_directories(vars: &mut Vec<(String, String)>, spec: &Spec) {
-    for (kind, name, root) in [
-        (OwnDirectoryKind::Runtime, "RUNTIME_DIRECTORY", "/run"),
-        (OwnDirectoryKind::State, "STATE_DIRECTORY", "/var/lib"),
-        (OwnDirectoryKind::Cache, "CACHE_DIRECTORY", "/var/cache"),
-        (OwnDirectoryKind::Logs, "LOGS_DIRECTORY", "/var/log"),
-        (
-            OwnDirectoryKind::Configuration,
-            "CONFIGURATION_DIRECTORY",
-            "/etc",
-        ),
-    ] {
-        let of_kind = spec
-            .process
-            .own_directories
-            .iter()
-            .filter(|directory| directory.kind == kind);
-        let paths: Vec<_> = of_kind
-            .map(|directory| format!("{root}/{}", directory.name))
-            .collect();
-        if !paths.is_empty() {
-            set(vars, name, paths.join(":"));
-        }
+/// The variable that names directories of this kind; systemd.exec(5), `RuntimeDirectory=`.
+pub(crate) fn directory_variable(kind: OwnDirectoryKind) -> &'static str {
+    match kind {
+        OwnDirectoryKind::Runtime => "RUNTIME_DIRECTORY",
+        OwnDirectoryKind::State => "STATE_DIRECTORY",
+        OwnDirectoryKind::Cache => "CACHE_DIRECTORY",
+        OwnDirectoryKind::Logs => "LOGS_DIRECTORY",
+        OwnDirectoryKind::Configuration => "CONFIGURATION_DIRECTORY",
     }
 }
 

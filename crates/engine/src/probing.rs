@@ -217,7 +217,9 @@ impl<P: Platform> Engine<P> {
         let spec = self.world.standing(instance)?.spec.clone();
         let tree = self.tree_of(instance, run, &spec).ok()?;
         let main_pid = self.main_pid(run);
+        let directories = self.own_directories(&spec);
         let facts = Facts {
+            directories: &directories,
             spec: &spec,
             run,
             main_pid,

@@ -16,6 +16,8 @@ pub(crate) enum Timer {
     Hook(HookId),
     /// Another look for the main process of a program that forked.
     FindMain(RunId),
+    /// Another word on what a stop still waits for.
+    StillStopping(RunId),
 }
 
 /// Appointments in the order of time. The same one twice is two appointments; late ones must be harmless.
@@ -31,6 +33,11 @@ impl Timers {
 
     pub(crate) fn first(&self) -> Option<Instant> {
         self.due.first().map(|(at, _)| *at)
+    }
+
+    /// Drops every appointment of this kind. Walks through all: for those that are few.
+    pub(crate) fn forget(&mut self, timer: Timer) {
+        self.due.retain(|(_, other)| *other != timer);
     }
 
     /// The next that is due by now.
