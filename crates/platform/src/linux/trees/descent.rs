@@ -6,6 +6,7 @@
 //! is laid to rest, but belongs to no tree. Control groups have no such gap.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::time::Duration;
 
 use crate::TreeId;
 use crate::linux::proc::{self, Stat};
@@ -16,7 +17,7 @@ pub(super) type Born = HashMap<u32, TreeId>;
 /// What marks the members of one tree.
 #[derive(Debug, Default)]
 pub(super) struct Marks {
-    /// Process groups our own children lead.
+    /// Process groups our own children lead, and those their children have made.
     groups: BTreeSet<u32>,
     /// `APLOMB_RUN=…`, as its programs have it in their environment.
     runs: BTreeSet<Vec<u8>>,
@@ -66,11 +67,10 @@ pub(super) fn members(tree: TreeId, marks: &mut Marks, born: &Born) -> Vec<Stat>
     }
     marks.seen = found.iter().map(|stat| (stat.pid, stat.start)).collect();
     marks.seen.append(&mut orphans);
-    // The number of a group is free for others once nobody is in it.
-    let in_use: BTreeSet<u32> = found.iter().map(|stat| stat.group).collect();
-    marks
-        .groups
-        .retain(|group| in_use.contains(group) || born.get(group) == Some(&tree));
+    // The groups members have made are the tree's as well; the number of one is free for others once nobody is in it.
+    let ours = |group: &u32| born.get(group) == Some(&tree);
+    marks.groups.retain(ours);
+    marks.groups.extend(found.iter().map(|stat| stat.group));
     found
 }
 
@@ -127,10 +127,12 @@ impl Kin {
     }
 }
 
+/// Whether a process was given one of these runs. One in the middle of an exec has no environment: that passes in
+/// microseconds, or, where the machine has too much to do, when it has its next turn.
 fn is_marked(pid: u32, runs: &BTreeSet<Vec<u8>>) -> bool {
-    // Times to wait for the end of an exec; one takes microseconds, unless the machine has too much to do.
-    const PATIENCE: usize = 1000;
-    for _ in 0..PATIENCE {
+    const TURN: Duration = Duration::from_micros(200);
+    const TURNS: usize = 500;
+    for _ in 0..TURNS {
         let Ok(environment) = std::fs::read(format!("/proc/{pid}/environ")) else {
             return false;
         };
@@ -138,7 +140,8 @@ fn is_marked(pid: u32, runs: &BTreeSet<Vec<u8>>) -> bool {
             let mut variables = environment.split(|byte| *byte == 0);
             return variables.any(|variable| runs.contains(variable));
         }
-        std::thread::yield_now();
+        // Nobody tells when an exec is over.
+        std::thread::sleep(TURN);
     }
     false
 }
