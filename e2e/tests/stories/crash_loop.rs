@@ -32,6 +32,7 @@ fn a_crash_loop_backs_off_until_the_start_limit_and_then_starts_on_failure() {
         .filter(of)
         .filter_map(|event| match event.kind {
             EventKind::RestartPlanned { in_ms, .. } => Some(in_ms),
+            #[expect(clippy::wildcard_enum_match_arm, reason = "one kind is looked for")]
             _ => None,
         })
         .collect();

@@ -163,10 +163,10 @@ impl Ears {
         let event = self.kind(service, "spawned", |kind| {
             matches!(kind, EventKind::Spawned { .. })
         });
-        match event.kind {
-            EventKind::Spawned { pid } => pid,
-            _ => unreachable!("it was just looked for"),
-        }
+        let EventKind::Spawned { pid } = event.kind else {
+            unreachable!("it was just looked for");
+        };
+        pid
     }
 
     /// Looks at everything once more from the start.
@@ -175,7 +175,7 @@ impl Ears {
     }
 
     /// Reads until the engine ends; everything there was.
-    pub(crate) fn to_the_end(mut self) -> Vec<Event> {
+    pub(crate) fn until_its_end(mut self) -> Vec<Event> {
         let end = Instant::now() + PATIENCE;
         loop {
             match self.hear(end) {
@@ -253,6 +253,7 @@ impl Engine {
     pub(crate) fn outcomes(&mut self, ask: Ask) -> Vec<Outcome> {
         match self.ask(ask).expect("outcomes") {
             Answer::Outcomes { outcomes } => outcomes,
+            #[expect(clippy::wildcard_enum_match_arm, reason = "any other answer is wrong")]
             other => panic!("no outcomes: {other:?}"),
         }
     }
@@ -286,6 +287,7 @@ impl Engine {
         };
         match self.ask(ask).expect("a status") {
             Answer::Status { mut services } => services.remove(0),
+            #[expect(clippy::wildcard_enum_match_arm, reason = "any other answer is wrong")]
             other => panic!("no status: {other:?}"),
         }
     }
@@ -293,7 +295,7 @@ impl Engine {
     /// Stops everything by plan; all events of the engine's life.
     pub(crate) fn end(mut self) -> Vec<Event> {
         self.line.send(Ask::Shutdown { how: StopHow::Plan });
-        let events = self.ears.to_the_end();
+        let events = self.ears.until_its_end();
         let status = wait(&mut self.child);
         assert!(status.success(), "the engine ended with {status}");
         events
