@@ -251,11 +251,10 @@ impl Engine {
 
     /// What came of asking for something to be done.
     pub(crate) fn outcomes(&mut self, ask: Ask) -> Vec<Outcome> {
-        match self.ask(ask).expect("outcomes") {
-            Answer::Outcomes { outcomes } => outcomes,
-            #[expect(clippy::wildcard_enum_match_arm, reason = "any other answer is wrong")]
-            other => panic!("no outcomes: {other:?}"),
-        }
+        let Answer::Outcomes { outcomes } = self.ask(ask).expect("outcomes") else {
+            panic!("an answer without outcomes");
+        };
+        outcomes
     }
 
     pub(crate) fn start_service(&mut self, name: &str) -> Outcome {
@@ -285,11 +284,10 @@ impl Engine {
             names: vec![name.into()],
             detail: true,
         };
-        match self.ask(ask).expect("a status") {
-            Answer::Status { mut services } => services.remove(0),
-            #[expect(clippy::wildcard_enum_match_arm, reason = "any other answer is wrong")]
-            other => panic!("no status: {other:?}"),
-        }
+        let Answer::Status { mut services } = self.ask(ask).expect("a status") else {
+            panic!("an answer without a status");
+        };
+        services.remove(0)
     }
 
     /// Stops everything by plan; all events of the engine's life.
