@@ -30,9 +30,11 @@ fn a_crash_loop_backs_off_until_the_start_limit_and_then_starts_on_failure() {
     let waits: Vec<u64> = events
         .iter()
         .filter(of)
-        .filter_map(|event| match event.kind {
-            EventKind::RestartPlanned { in_ms, .. } => Some(in_ms),
-            _ => None,
+        .filter_map(|event| {
+            let EventKind::RestartPlanned { in_ms, .. } = event.kind else {
+                return None;
+            };
+            Some(in_ms)
         })
         .collect();
     assert_eq!(waits, [20, 40, 80, 160], "the last meets the limit");

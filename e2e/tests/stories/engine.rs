@@ -163,10 +163,10 @@ impl Ears {
         let event = self.kind(service, "spawned", |kind| {
             matches!(kind, EventKind::Spawned { .. })
         });
-        match event.kind {
-            EventKind::Spawned { pid } => pid,
-            _ => unreachable!("it was just looked for"),
-        }
+        let EventKind::Spawned { pid } = event.kind else {
+            unreachable!("it was just looked for");
+        };
+        pid
     }
 
     /// Looks at everything once more from the start.
@@ -175,7 +175,7 @@ impl Ears {
     }
 
     /// Reads until the engine ends; everything there was.
-    pub(crate) fn until_the_end(mut self) -> Vec<Event> {
+    pub(crate) fn until_its_end(mut self) -> Vec<Event> {
         let end = Instant::now() + PATIENCE;
         loop {
             match self.hear(end) {
@@ -251,10 +251,10 @@ impl Engine {
 
     /// What came of asking for something to be done.
     pub(crate) fn outcomes(&mut self, ask: Ask) -> Vec<Outcome> {
-        match self.ask(ask).expect("outcomes") {
-            Answer::Outcomes { outcomes } => outcomes,
-            other => panic!("no outcomes: {other:?}"),
-        }
+        let Answer::Outcomes { outcomes } = self.ask(ask).expect("outcomes") else {
+            panic!("an answer without outcomes");
+        };
+        outcomes
     }
 
     pub(crate) fn start_service(&mut self, name: &str) -> Outcome {
@@ -284,16 +284,16 @@ impl Engine {
             names: vec![name.into()],
             detail: true,
         };
-        match self.ask(ask).expect("a status") {
-            Answer::Status { mut services } => services.remove(0),
-            other => panic!("no status: {other:?}"),
-        }
+        let Answer::Status { mut services } = self.ask(ask).expect("a status") else {
+            panic!("an answer without a status");
+        };
+        services.remove(0)
     }
 
     /// Stops everything by plan; all events of the engine's life.
     pub(crate) fn end(mut self) -> Vec<Event> {
         self.line.send(Ask::Shutdown { how: StopHow::Plan });
-        let events = self.ears.until_the_end();
+        let events = self.ears.until_its_end();
         let status = wait(&mut self.child);
         assert!(status.success(), "the engine ended with {status}");
         events

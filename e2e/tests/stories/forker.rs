@@ -8,6 +8,9 @@ use crate::stage::{Stage, lives, until};
 fn daemon(stage: &Stage, engine: &mut Engine) -> u32 {
     engine.ears.state("forker", State::Running);
     until("the daemon runs", || !stage.read("daemon").is_empty());
+    until("who stood between them has gone", || {
+        engine.status("forker").members.len() == 2
+    });
     let tree = engine.status("forker").members;
     assert_eq!(tree.len(), 2, "main process and daemon: {tree:?}");
     let main = engine.status("forker").pid;

@@ -61,8 +61,8 @@ fn a_service_that_blocks_every_signal_is_killed_as_well() {
         &stage,
         r#"
         [service.mask]
-        command = ["ACTOR", "mask"]
-        ready = "log masked"
+        command = ["ACTOR", "notify=READY=1", "mask"]
+        ready = "notify"
         stop = { plan = ["SIGINT 50ms", "SIGTERM 50ms"], budget = "2s", kill-margin = "1s" }
         "#,
     );
