@@ -311,6 +311,7 @@ impl Linux {
             network: extras
                 .and_then(|extras| extras.network.as_ref())
                 .map(AsFd::as_fd),
+            shared_descriptors: self.nursery.shares_descriptors(),
             terminal: self.terminal.as_ref().map(AsFd::as_fd),
             open_files: self.open_files.before(),
         };
@@ -441,6 +442,7 @@ impl Platform for Linux {
             tree,
             pidfd: Some(pidfd),
         });
+        self.trees.on_adopted(tree);
         Ok(Started { process, pid })
     }
 

@@ -13,6 +13,7 @@ use rustix::io::Errno;
 use rustix::net::{self, AddressFamily, SocketAddrUnix, SocketFlags, SocketType, sockopt};
 
 use super::control::address_of;
+use super::sys::park;
 use super::users;
 use crate::SocketId;
 
@@ -39,6 +40,7 @@ impl Sockets {
             Address::UnixSeqpacket(address) => local(listen, address, SocketType::SEQPACKET)?,
             Address::Fifo(path) => fifo(listen, Path::new(path))?,
         };
+        let fd = park(fd);
         self.last += 1;
         self.open.insert(self.last, Held { fd, path });
         Ok(SocketId(self.last))

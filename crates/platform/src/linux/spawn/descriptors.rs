@@ -12,39 +12,82 @@ use crate::linux::sys;
 use crate::linux::sys::script::{Fd, Script, Stage};
 use crate::{Launch, Output, SpawnError, Step};
 
-/// Descriptors made for one launch; needed until the exec.
-pub(super) type Made = Vec<OwnedFd>;
-
-/// Puts every descriptor in its place. Sources that lie where something else is to lie are lifted out of the way first.
-pub(super) fn place(
-    script: &mut Script,
-    launch: &Launch<'_>,
-    around: &Surroundings<'_>,
-) -> Result<Made, SpawnError> {
-    let mut made = Vec::new();
-    let places = places(launch, around, &mut made)?;
-    let floor = places.iter().map(|place| place.to + 1).max().unwrap_or(3);
-    for Place { step, from, to } in places {
-        script.stage(Stage::Setup(step));
-        if from == to && from <= 2 {
-            continue;
-        }
-        let from = if from < floor {
-            lift(from, floor, &mut made).map_err(|source| setup(step, source))?
-        } else {
-            from
-        };
-        script.place(Fd::Known(from), to);
-    }
-    close_gaps(script, around, floor);
-    script.close_on_exec_from(floor);
-    Ok(made)
+/// Which descriptor of ours goes where.
+#[derive(Debug)]
+pub(super) struct Plan {
+    places: Vec<Place>,
+    /// Made for this launch, and needed until the exec.
+    made: Made,
+    /// Above all places.
+    floor: RawFd,
+    /// Above all descriptors of ours that the child uses.
+    above: RawFd,
 }
 
+type Made = Vec<OwnedFd>;
+
+#[derive(Debug)]
 struct Place {
     step: Step,
     from: RawFd,
     to: RawFd,
+}
+
+impl Plan {
+    /// Sources that lie where something else is to lie are lifted out of the way, those that lie high among the many
+    /// long-lived ones are brought down from there.
+    pub(super) fn new(launch: &Launch<'_>, around: &Surroundings<'_>) -> Result<Plan, SpawnError> {
+        let mut made = Vec::new();
+        let mut places = places(launch, around, &mut made)?;
+        let floor = places.iter().map(|place| place.to + 1).max().unwrap_or(3);
+        let mut moved: Vec<(RawFd, RawFd)> = Vec::new();
+        for place in &mut places {
+            let (from, step) = (place.from, place.step);
+            let stays = from == place.to && from <= 2 || (floor..sys::PARKED_FROM).contains(&from);
+            if stays {
+                continue;
+            }
+            place.from = match moved.iter().find(|(before, _)| *before == from) {
+                Some((_, after)) => *after,
+                None => lift(from, floor, &mut made).map_err(|source| failed(step, source))?,
+            };
+            moved.push((from, place.from));
+        }
+        let others = around.doors.iter().map(AsRawFd::as_raw_fd);
+        let others = others.chain(around.network.iter().map(AsRawFd::as_raw_fd));
+        let others = others.chain(around.terminal.iter().map(AsRawFd::as_raw_fd));
+        let used = others.chain(places.iter().map(|place| place.from)).max();
+        Ok(Plan {
+            places,
+            made,
+            floor,
+            above: used.map_or(floor, |used| floor.max(used + 1)),
+        })
+    }
+
+    /// The child's first call, where it shares our descriptors: none of the many we have, only the low ones it uses.
+    pub(super) fn part(&self, script: &mut Script) {
+        script.stage(Stage::Setup(Step::Sockets));
+        script.own_descriptors(self.above);
+    }
+
+    /// Puts every descriptor in its place. Returns what has to live until the exec.
+    pub(super) fn place(self, script: &mut Script, around: &Surroundings<'_>) -> Made {
+        for Place { step, from, to } in self.places {
+            script.stage(Stage::Setup(step));
+            if from != to {
+                script.place(Fd::Known(from), to);
+            }
+        }
+        close_gaps(script, around, self.floor);
+        script.close_on_exec_from(self.floor);
+        self.made
+    }
+}
+
+/// Want of descriptors, or what is wrong with this one.
+fn failed(step: Step, source: io::Error) -> SpawnError {
+    crate::linux::no_room_or(step)(source)
 }
 
 fn places(
@@ -103,7 +146,7 @@ fn close_gaps(script: &mut Script, around: &Surroundings<'_>, floor: RawFd) {
 }
 
 fn keep(fd: io::Result<OwnedFd>, made: &mut Made) -> Result<RawFd, SpawnError> {
-    let fd = fd.map_err(|source| setup(Step::Stdin, source))?;
+    let fd = fd.map_err(|source| failed(Step::Stdin, source))?;
     let number = fd.as_raw_fd();
     made.push(fd);
     Ok(number)

@@ -15,7 +15,7 @@ use aplomb_core::spec::{LimitedResource, Privilege, Sandbox};
 use linux_raw_sys::general as nr;
 use rustix::fs::{Mode, OFlags};
 
-use self::descriptors::Made;
+use self::descriptors::Plan;
 use self::identity::Identity;
 use super::directories::{self, PrivateTmp};
 use super::sys::Nursery;
@@ -37,6 +37,8 @@ pub(crate) struct Surroundings<'a> {
     pub(crate) ready: Option<(BorrowedFd<'a>, RawFd)>,
     pub(crate) private_tmp: Option<&'a PrivateTmp>,
     pub(crate) network: Option<BorrowedFd<'a>>,
+    /// The child begins with our table of descriptors.
+    pub(crate) shared_descriptors: bool,
     /// Our controlling terminal, if we have one.
     pub(crate) terminal: Option<BorrowedFd<'a>>,
     /// The limit on open files before we raised our own.
@@ -82,19 +84,23 @@ fn write(
     launch: &Launch<'_>,
     around: &Surroundings<'_>,
     identity: &Identity,
-) -> Result<(Ready, Made), SpawnError> {
+) -> Result<(Ready, Vec<OwnedFd>), SpawnError> {
     let mut script = Script::default();
     let none = Sandbox::default();
     let sandboxed = launch.privilege != Privilege::Full;
     let sandbox = launch.process.sandbox.as_deref().filter(|_| sandboxed);
     let sandbox = sandbox.unwrap_or(&none);
+    let plan = Plan::new(launch, around)?;
+    if around.shared_descriptors {
+        plan.part(&mut script);
+    }
     script.stage(Stage::Setup(Step::ControlGroup));
     for door in around.doors {
         script.write(Fd::Known(door.as_raw_fd()), b"0");
     }
     part(&mut script, around);
     scheduling(&mut script, launch);
-    let made = descriptors::place(&mut script, launch, around)?;
+    let made = plan.place(&mut script, around);
     sandbox::enter(&mut script, sandbox, &view(launch, around))?;
     root_directory(&mut script, launch)?;
     limits(&mut script, launch, around);

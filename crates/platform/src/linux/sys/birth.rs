@@ -24,6 +24,7 @@ const GONE: u32 = 0;
 pub(crate) struct Nursery {
     stack: Vec<u128>,
     clone3: bool,
+    shares_descriptors: bool,
 }
 
 /// Why a child never reached its program.
@@ -53,6 +54,7 @@ impl Nursery {
         Nursery {
             stack: vec![0; STACK_BYTES / size_of::<u128>()],
             clone3: true,
+            shares_descriptors: knows_close_range(),
         }
     }
 
@@ -64,6 +66,21 @@ impl Nursery {
     /// From now on without clone3, which old kernels lack and strict seccomp filters forbid.
     pub(crate) fn forgo_clone3(&mut self) {
         self.clone3 = false;
+    }
+
+    /// Whether children begin with our very table of descriptors, and must make one of their own before they change it.
+    /// Copying a table of thousands for each child, only to close them at its exec, would cost more than its birth.
+    pub(crate) fn shares_descriptors(&self) -> bool {
+        self.shares_descriptors
+    }
+
+    fn flags(&self) -> u32 {
+        let files = if self.shares_descriptors {
+            nr::CLONE_FILES
+        } else {
+            0
+        };
+        nr::CLONE_VM | nr::CLONE_VFORK | nr::CLONE_CHILD_CLEARTID | files
     }
 
     /// Bears a child that carries out `script`, and waits until it has executed its program or given up. `meanwhile`
@@ -102,7 +119,7 @@ impl Nursery {
             0
         };
         let args = nr::clone_args {
-            flags: u64::from(FLAGS) | into,
+            flags: u64::from(self.flags()) | into,
             pidfd: 0,
             child_tid: shared.preparing.as_ptr() as u64,
             parent_tid: 0,
@@ -124,7 +141,7 @@ impl Nursery {
     fn clone_as_of_old(&mut self, shared: &Shared) -> io::Result<u32> {
         let top = self.stack.as_mut_ptr_range().end as usize;
         let child_tid = shared.preparing.as_ptr() as usize;
-        let flags = (FLAGS | nr::SIGCHLD) as usize;
+        let flags = (self.flags() | nr::SIGCHLD) as usize;
         #[cfg(target_arch = "x86_64")]
         let words = [flags, top, 0, child_tid, 0];
         #[cfg(target_arch = "aarch64")]
@@ -135,7 +152,13 @@ impl Nursery {
     }
 }
 
-const FLAGS: u32 = nr::CLONE_VM | nr::CLONE_VFORK | nr::CLONE_CHILD_CLEARTID;
+/// Whether this kernel (5.9 and later) can give a child a table of its own with only the lowest descriptors in it.
+fn knows_close_range() -> bool {
+    let nothing = [u32::MAX as usize, u32::MAX as usize, 0, 0, 0, 0];
+    // SAFETY: closes the one descriptor that never exists.
+    let result = unsafe { syscall(nr::__NR_close_range, nothing) };
+    error_of(result).is_none()
+}
 
 /// While this lives a child uses our memory.
 struct Sharing<'a>(&'a Shared);

@@ -63,6 +63,16 @@ impl Script {
         self.call(nr::__NR_dup3, args);
     }
 
+    /// close_range(2), CLOSE_RANGE_UNSHARE: a table of its own, with only the descriptors below `first` in it.
+    pub(crate) fn own_descriptors(&mut self, first: RawFd) {
+        let args = [
+            Value(first as usize),
+            Value(u32::MAX as usize),
+            Value(CLOSE_RANGE_UNSHARE),
+        ];
+        self.call(nr::__NR_close_range, args);
+    }
+
     /// close_range(2): everything from `first` on is closed at the exec.
     pub(crate) fn close_on_exec_from(&mut self, first: RawFd) {
         let args = [
@@ -433,6 +443,7 @@ const SOCK_DGRAM: usize = 2;
 /// IFF_UP and IFF_RUNNING.
 const IFF_UP_RUNNING: u16 = 0x41;
 /// <linux/close_range.h> and <linux/mount.h>, which `linux-raw-sys` files elsewhere or leaves out.
+const CLOSE_RANGE_UNSHARE: usize = 2;
 const CLOSE_RANGE_CLOEXEC: usize = 4;
 const MOUNT_ATTR_RDONLY: u64 = 0x1;
 const MOUNT_ATTR_NOSUID: u64 = 0x2;

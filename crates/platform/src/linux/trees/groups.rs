@@ -25,6 +25,7 @@ pub(crate) struct Groups {
     path: PathBuf,
     inotify: OwnedFd,
     watches: BTreeMap<i32, TreeId>,
+    watched: BTreeMap<TreeId, i32>,
 }
 
 const PREFIX: &str = "aplomb-";
@@ -60,6 +61,7 @@ impl Groups {
             path,
             inotify,
             watches: BTreeMap::new(),
+            watched: BTreeMap::new(),
         })
     }
 
@@ -131,29 +133,34 @@ impl Groups {
             .collect()
     }
 
-    /// Whether any process lives in the group or below it.
-    pub(crate) fn is_populated(&self, group: &str) -> io::Result<bool> {
-        let events = self.read(group, "cgroup.events")?;
-        Ok(events.lines().any(|line| line == "populated 1"))
+    /// Whether any process lives in the group or below it. If so, [`Groups::changed`] names the tree when that may have
+    /// changed.
+    pub(crate) fn is_populated_watched(&mut self, group: &str, tree: TreeId) -> bool {
+        let populated = self.is_populated(group);
+        if !populated || self.watched.contains_key(&tree) {
+            return populated;
+        }
+        let path = self.path.join(group).join("cgroup.events");
+        if let Ok(watch) = inotify::add_watch(&self.inotify, path, inotify::WatchFlags::MODIFY) {
+            self.watches.insert(watch, tree);
+            self.watched.insert(tree, watch);
+        }
+        // Asked again: what happened before the watch was set has not been told.
+        self.is_populated(group)
     }
 
-    /// From now on [`Groups::changed`] names the tree when its group may have become empty.
-    pub(crate) fn watch(&mut self, group: &str, tree: TreeId) -> io::Result<()> {
-        let path = self.path.join(group).join("cgroup.events");
-        let watch = inotify::add_watch(&self.inotify, path, inotify::WatchFlags::MODIFY)?;
-        self.watches.insert(watch, tree);
-        Ok(())
+    /// A group that cannot be read any more has no members.
+    fn is_populated(&self, group: &str) -> bool {
+        let events = self.read(group, "cgroup.events").unwrap_or_default();
+        events.lines().any(|line| line == "populated 1")
     }
 
     pub(crate) fn forget(&mut self, tree: TreeId) {
-        let inotify = &self.inotify;
-        self.watches.retain(|watch, watched| {
-            if *watched == tree {
-                // The kernel may have dropped it already, with the directory.
-                let _ = inotify::remove_watch(inotify, *watch);
-            }
-            *watched != tree
-        });
+        if let Some(watch) = self.watched.remove(&tree) {
+            self.watches.remove(&watch);
+            // The kernel may have dropped it already, with the directory.
+            let _ = inotify::remove_watch(&self.inotify, watch);
+        }
     }
 
     /// Trees whose events file has changed since it was last asked.

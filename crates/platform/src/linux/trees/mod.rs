@@ -53,6 +53,8 @@ struct Tree {
     root: Root,
     old_groups: OldGroups,
     watch: Watch,
+    /// How many live in it whose end we are told of.
+    known: usize,
     /// Kill whoever turns up.
     doomed: bool,
     /// Its group was killed once. Linux (up to 6.18 at least) kills a child born into such a group by clone3, because it
@@ -148,6 +150,7 @@ impl Trees {
             },
             old_groups: OldGroups::default(),
             watch: Watch::No,
+            known: 0,
             doomed: false,
             was_killed: false,
             extras: None,
@@ -228,6 +231,7 @@ impl Trees {
             return;
         };
         tree.doomed = false;
+        tree.known += 1;
         // Who waited for an end that had come has been told; this is a new life of the tree.
         if matches!(tree.watch, Watch::Told) {
             tree.watch = Watch::No;
@@ -236,6 +240,13 @@ impl Trees {
         {
             marks.born(pid, env);
             born.insert(pid, id);
+        }
+    }
+
+    /// One that is in the tree already is known from now on.
+    pub(crate) fn on_adopted(&mut self, id: TreeId) {
+        if let Some(tree) = self.planted.get_mut(&id.0) {
+            tree.known += 1;
         }
     }
 
@@ -321,19 +332,27 @@ impl Trees {
     ) -> io::Result<()> {
         let tree = get(&mut self.planted, id)?;
         tree.doomed = true;
+        let awaited = matches!(tree.watch, Watch::Waiting { .. });
         match (&self.held, &mut tree.root) {
             (Held::ByGroups(groups), Root::Group(Some(group))) => {
                 tree.was_killed = true;
                 groups.kill(group)?;
             }
             (_, Root::Marks(_)) => {
-                // Nobody who stands still begets: first all of them, then none of them.
-                self.signal(id, Signal::STOP, |_| false)?;
-                self.signal(id, Signal::KILL, |_| false)?;
+                let members = self.pids(id)?;
+                let alone = matches!(members[..], [pid] if self.bore(pid));
+                if !alone {
+                    // Who stands still begets nobody: first all of them, then none of them.
+                    self.signal(id, Signal::STOP, |_| false)?;
+                }
             }
             (Held::ByGroups(_) | Held::ByDescent { .. }, Root::Group(_)) => {}
         }
-        self.watch_empty(id, poller, into);
+        if awaited {
+            self.look(id, poller, into);
+        } else {
+            self.watch_empty(id, poller, into);
+        }
         Ok(())
     }
 
@@ -370,12 +389,6 @@ impl Trees {
             members: Vec::new(),
             living: 0,
         };
-        // Watched first, then looked at: an end between the two is seen by one of them.
-        if let (Held::ByGroups(groups), Root::Group(Some(group))) = (&mut self.held, &tree.root)
-            && !groups.is_populated(group).is_ok_and(|populated| !populated)
-        {
-            let _ = groups.watch(group, id);
-        }
         self.look(id, poller, into);
     }
 
@@ -387,10 +400,11 @@ impl Trees {
         if !matches!(tree.watch, Watch::Waiting { .. }) {
             return;
         }
-        let populated = match (&self.held, &mut tree.root) {
-            // A group that cannot be read any more has no members.
+        let populated = match (&mut self.held, &mut tree.root) {
+            // As long as one lives whose end we are told of, nothing has to be asked or watched.
+            (Held::ByGroups(_), Root::Group(Some(_))) if tree.known > 0 => true,
             (Held::ByGroups(groups), Root::Group(Some(group))) => {
-                groups.is_populated(group).unwrap_or(false)
+                groups.is_populated_watched(group, id)
             }
             (_, Root::Marks(_)) => self.follow(id, poller),
             (Held::ByGroups(_) | Held::ByDescent { .. }, Root::Group(_)) => false,
@@ -411,10 +425,6 @@ impl Trees {
     /// meanwhile has a parent among them. Returns whether there is anyone.
     fn follow(&mut self, id: TreeId, poller: &Poller) -> bool {
         let doomed = self.planted.get(&id.0).is_some_and(|tree| tree.doomed);
-        if doomed {
-            // Errors: gone meanwhile, or never ours to kill; both show below.
-            let _ = self.signal(id, Signal::KILL, |_| false);
-        }
         for _ in 0..ROUNDS {
             let mut pids = self.pids(id).unwrap_or_default();
             if pids.is_empty() {
@@ -425,6 +435,12 @@ impl Trees {
                 return false;
             }
             let members: Vec<OwnedFd> = pids.into_iter().filter_map(open_process).collect();
+            if doomed {
+                for member in &members {
+                    // Errors: gone meanwhile, or never ours to kill; both show in what is left.
+                    let _ = sys::kill_pidfd(member.as_fd(), Signal::KILL);
+                }
+            }
             let flags = EventFlags::IN | EventFlags::ONESHOT;
             let watched = members
                 .iter()
@@ -473,6 +489,9 @@ impl Trees {
         poller: &Poller,
         into: &mut Vec<Happened>,
     ) {
+        if let Some(tree) = self.planted.get_mut(&id.0) {
+            tree.known = tree.known.saturating_sub(1);
+        }
         match &mut self.held {
             Held::ByGroups(_) => self.look(id, poller, into),
             Held::ByDescent { born, .. } => {
