@@ -41,7 +41,7 @@ use self::pump::Writers;
 use self::ready::ReadyPipes;
 use self::room::OpenFiles;
 use self::sockets::Sockets;
-use self::spawn::Surroundings;
+use self::spawn::{LowDescriptors, Surroundings};
 use self::sys::Nursery;
 use self::trees::Trees;
 use crate::{
@@ -58,6 +58,8 @@ const MESSAGES: usize = 64;
 pub struct Means {
     pub control_groups: bool,
     pub clone3: bool,
+    /// Children begin with our table of descriptors instead of a copy.
+    pub shared_descriptors: bool,
 }
 
 impl Default for Means {
@@ -65,6 +67,7 @@ impl Default for Means {
         Means {
             control_groups: true,
             clone3: true,
+            shared_descriptors: true,
         }
     }
 }
@@ -84,7 +87,7 @@ pub struct Linux {
     sockets: Sockets,
     writers: Writers,
     open_files: OpenFiles,
-    null: OwnedFd,
+    low: LowDescriptors,
     terminal: Option<OwnedFd>,
     /// What the poller told; kept for its room.
     turn: Vec<(Source, EventFlags)>,
@@ -103,6 +106,9 @@ impl Linux {
 
     /// As [`Linux::new`], with less than the kernel offers.
     pub fn with(means: Means) -> io::Result<Linux> {
+        // First, so that their numbers are low.
+        let terminal = spawn::open_terminal();
+        let low = LowDescriptors::take()?;
         let host = HostSignals::open()?;
         let poller = Poller::new()?;
         poller.add(host.fd(), Source::Signals, EventFlags::IN)?;
@@ -115,6 +121,9 @@ impl Linux {
         let mut nursery = Nursery::new();
         if !means.clone3 {
             nursery.forgo_clone3();
+        }
+        if !means.shared_descriptors {
+            nursery.forgo_shared_descriptors();
         }
         Ok(Linux {
             host,
@@ -129,8 +138,8 @@ impl Linux {
             sockets: Sockets::default(),
             writers: Writers::default(),
             open_files: OpenFiles::default(),
-            null: spawn::open_null()?,
-            terminal: spawn::open_terminal(),
+            low,
+            terminal,
             turn: Vec::new(),
             pending: Vec::new(),
         })
@@ -305,7 +314,7 @@ impl Linux {
             doors: &doors,
             writers: &writers,
             sockets,
-            null: self.null.as_fd(),
+            low: &self.low,
             ready: ready.as_ref().map(|(fd, place)| (fd.as_fd(), *place)),
             private_tmp: extras.and_then(|extras| extras.private_tmp.as_ref()),
             network: extras
@@ -315,7 +324,7 @@ impl Linux {
             terminal: self.terminal.as_ref().map(AsFd::as_fd),
             open_files: self.open_files.before(),
         };
-        spawn::spawn(&mut self.nursery, launch, &around, || ())
+        spawn::spawn(&mut self.nursery, launch, &around)
     }
 
     /// The first process with a private network has made it; the others of its tree join it there.

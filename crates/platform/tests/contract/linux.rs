@@ -28,6 +28,7 @@ const ALL: &[World] = &[
     World::LinuxWithoutGroups,
 ];
 const GROUPS: &[World] = &[World::Linux, World::LinuxWithoutClone3];
+const SHARING: &[World] = &[World::Linux, World::LinuxWithoutGroups];
 const ONE: &[World] = &[World::Linux];
 
 type Row = (&'static str, &'static [World], fn(World));
@@ -65,8 +66,18 @@ pub(crate) const TESTS: &[Row] = &[
         sockets_are_handed_over_from_three_on,
     ),
     (
+        "a_programs_table_of_descriptors_is_small_however_many_are_ours",
+        SHARING,
+        a_programs_table_of_descriptors_is_small_however_many_are_ours,
+    ),
+    (
+        "more_sockets_than_low_numbers_are_handed_over",
+        ALL,
+        more_sockets_than_low_numbers_are_handed_over,
+    ),
+    (
         "descriptors_that_lie_in_each_others_way_are_sorted_out",
-        ONE,
+        ALL,
         descriptors_that_lie_in_each_others_way_are_sorted_out,
     ),
     (
@@ -329,6 +340,13 @@ impl Play {
         self.start(script).expect_err("it should be refused")
     }
 
+    fn refusal_of(&mut self, program: &str) -> SpawnError {
+        self.program = Some(program.into());
+        let refusal = self.refusal("");
+        self.program = None;
+        refusal
+    }
+
     fn only_as_root() -> bool {
         let root = rustix::process::geteuid().is_root();
         if !root {
@@ -554,6 +572,68 @@ fn descriptors_that_lie_in_each_others_way_are_sorted_out(world: World) {
     play.sockets = ids.iter().rev().copied().collect();
     let found = play.run("readlink /proc/$$/fd/3 /proc/$$/fd/4 /proc/$$/fd/5 /proc/$$/fd/6 /proc/$$/fd/7 /proc/$$/fd/8");
     assert_eq!(found.lines().collect::<Vec<_>>(), expected);
+}
+
+/// Every descriptor of ours, and what it is open on.
+fn our_descriptors() -> Vec<(u32, PathBuf)> {
+    let entries = fs::read_dir("/proc/self/fd").unwrap();
+    let mut open: Vec<(u32, PathBuf)> = entries
+        .filter_map(|entry| {
+            let entry = entry.unwrap();
+            let number = entry.file_name().to_str()?.parse().ok()?;
+            Some((number, fs::read_link(entry.path()).ok()?))
+        })
+        .collect();
+    open.sort();
+    open
+}
+
+fn a_programs_table_of_descriptors_is_small_however_many_are_ours(world: World) {
+    const OURS: usize = 2000;
+    let mut play = Play::new(world);
+    play.stage.platform.make_room(OURS / 4).unwrap();
+    let _held: Vec<fs::File> = (0..OURS)
+        .map(|_| fs::File::open("/dev/null").unwrap())
+        .collect();
+    let scratch = Scratch::new();
+    let input = scratch.file("input", 0o600, b"");
+    for name in ["first", "second"] {
+        let listen = Listen::new(Address::UnixStream(scratch.path(name)));
+        let socket = play.stage.platform.open_socket(&listen);
+        play.sockets.push(socket.unwrap());
+    }
+    play.process.stdin = Stdin::File(input);
+    play.ready_fd = Some(5);
+    let before = our_descriptors();
+    let status = play.run("echo >&5; exec cat /proc/self/status");
+    let tree = play.tree;
+    play.stage
+        .until(|happened| *happened == Happened::ReadyLine { tree });
+    let size = status.lines().find_map(|line| line.strip_prefix("FDSize:"));
+    let size: usize = size.unwrap().trim().parse().unwrap();
+    assert!(size <= 256, "room for {size} descriptors");
+    let theirs = play.run("exec ls /proc/self/fd");
+    let theirs: Vec<&str> = theirs.split_whitespace().collect();
+    // The last is of `ls` itself, on the directory it reads.
+    assert_eq!(theirs, ["0", "1", "2", "3", "4", "5", "6"]);
+    play.refusal_of("/no/such/program");
+    play.stage.rest();
+    let mut after = our_descriptors();
+    after.retain(|one| !before.contains(one));
+    assert_eq!(after, [], "still open");
+}
+
+fn more_sockets_than_low_numbers_are_handed_over(world: World) {
+    const SOCKETS: usize = 40;
+    let mut play = Play::new(world);
+    let scratch = Scratch::new();
+    for name in 0..SOCKETS {
+        let listen = Listen::new(Address::UnixStream(scratch.path(&name.to_string())));
+        let socket = play.stage.platform.open_socket(&listen);
+        play.sockets.push(socket.unwrap());
+    }
+    let seen = play.run("for n in /proc/self/fd/*; do readlink $n; done | grep -c socket:");
+    assert_eq!(seen, SOCKETS.to_string());
 }
 
 fn every_kind_of_socket_opens_and_a_dead_ones_path_is_taken_over(world: World) {
@@ -1277,6 +1357,14 @@ fn a_private_network_is_shared_in_the_tree(_: World) {
         std::io::ErrorKind::WouldBlock
     );
     play.port.detach(stream);
+    // Enough sockets to lie where ours of the network does.
+    let scratch = Scratch::new();
+    for name in 0..60 {
+        let listen = Listen::new(Address::UnixStream(scratch.path(&name.to_string())));
+        let socket = play.stage.platform.open_socket(&listen);
+        play.sockets.push(socket.unwrap());
+    }
+    play.ready_fd = None;
     assert_eq!(play.run("readlink /proc/self/ns/net"), first);
     let devices = play.run("tail -n +3 /proc/net/dev | cut -d : -f 1; cat /sys/class/net/lo/operstate 2>/dev/null; echo");
     assert!(devices.trim_start().starts_with("lo"), "{devices}");

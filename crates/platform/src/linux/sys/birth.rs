@@ -1,8 +1,9 @@
 //! The birth of a child that shares our memory until it executes its program.
 //!
-//! With `CLONE_VM` nothing is copied however large we are, and without `CLONE_VFORK` we go on while it prepares itself
-//! (on another processor, if one is free). The kernel clears a word and wakes us when the child lets go of our memory:
-//! at its exec, or at its end. Both sides share one stack and one reply, so there is one child at a time.
+//! With `CLONE_VM` nothing is copied however large we are, and with `CLONE_FILES` neither is our table of descriptors:
+//! the child's first call makes it one of its own, of the low ones it uses. Until then it must not open, close or
+//! duplicate any, and other threads of ours may do so as they like. With `CLONE_VFORK` we sleep until the child lets go
+//! of our memory, at its exec or its end. Both sides share one reply, and all children one stack: there is one at a time.
 
 use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd};
@@ -68,6 +69,11 @@ impl Nursery {
         self.clone3 = false;
     }
 
+    /// From now on with a copy of our table of descriptors for each child.
+    pub(crate) fn forgo_shared_descriptors(&mut self) {
+        self.shares_descriptors = false;
+    }
+
     /// Whether children begin with our very table of descriptors, and must make one of their own before they change it.
     /// Copying a table of thousands for each child, only to close them at its exec, would cost more than its birth.
     pub(crate) fn shares_descriptors(&self) -> bool {
@@ -83,8 +89,8 @@ impl Nursery {
         nr::CLONE_VM | nr::CLONE_VFORK | nr::CLONE_CHILD_CLEARTID | files
     }
 
-    /// Bears a child that carries out `script`, and waits until it has executed its program or given up. `meanwhile`
-    /// is done while it prepares itself. With `cgroup` it is born into the group of that directory.
+    /// Bears a child that carries out `script`, and waits until it has executed its program or given up. With
+    /// `cgroup` it is born into the group of that directory.
     ///
     /// The outer error is that of the birth itself, with no child. Every signal must be blocked in the calling thread,
     /// or a handler of ours might run in the child on our memory.
@@ -92,7 +98,6 @@ impl Nursery {
         &mut self,
         script: &Ready,
         cgroup: Option<BorrowedFd<'_>>,
-        meanwhile: impl FnOnce(),
     ) -> io::Result<Born> {
         let shared = Shared {
             script,
@@ -105,10 +110,7 @@ impl Nursery {
         } else {
             self.clone_as_of_old(&shared)?
         };
-        // Waits on drop, so that not even a panic in `meanwhile` takes the memory away from under the child.
-        let sharing = Sharing(&shared);
-        meanwhile();
-        drop(sharing);
+        shared.wait_until_let_go();
         Ok(shared.outcome(pid))
     }
 
@@ -160,21 +162,17 @@ fn knows_close_range() -> bool {
     error_of(result).is_none()
 }
 
-/// While this lives a child uses our memory.
-struct Sharing<'a>(&'a Shared);
-
-impl Drop for Sharing<'_> {
-    fn drop(&mut self) {
-        while self.0.preparing.load(Ordering::Acquire) == PREPARING {
+impl Shared {
+    /// `CLONE_VFORK` has seen to it already; the word tells for certain.
+    fn wait_until_let_go(&self) {
+        while self.preparing.load(Ordering::Acquire) == PREPARING {
             // Not the private kind: the kernel's wake-up at exec is of the shared kind. Errors are EAGAIN (it is gone
             // already) and EINTR, and both want the word read again.
-            let _ = futex::wait(&self.0.preparing, futex::Flags::empty(), PREPARING, None);
+            let _ = futex::wait(&self.preparing, futex::Flags::empty(), PREPARING, None);
         }
-        debug_assert_eq!(self.0.preparing.load(Ordering::Acquire), GONE);
+        debug_assert_eq!(self.preparing.load(Ordering::Acquire), GONE);
     }
-}
 
-impl Shared {
     fn outcome(&self, pid: u32) -> Born {
         match self.errno.load(Ordering::Acquire) {
             0 => Ok(pid),
@@ -266,7 +264,7 @@ unsafe fn fork_into(number: u32, words: [usize; 5], shared: &Shared) -> isize {
 
 /// The child's whole life before its program: carry out the script, or tell where it stopped and end.
 ///
-/// Only system calls and plain memory: no allocation, no locks, no thread-local, no panic. The parent may be running.
+/// Only system calls and plain memory: no allocation, no locks, no thread-local, no panic. The parent sleeps, its other threads do not.
 unsafe extern "C" fn child(shared: *const Shared) -> ! {
     // SAFETY: `fork_into`'s caller keeps it alive until we have let go of the memory.
     let shared = unsafe { &*shared };
