@@ -33,7 +33,9 @@ enum Manners {
 #[derive(Debug)]
 struct Actor {
     manners: Manners,
-    /// What follows a reload besides a word.
+    /// Its exit code when it obeyed.
+    code: i32,
+    /// What a reload tells on the notify socket.
     on_reload: Option<String>,
 }
 
@@ -41,6 +43,7 @@ fn main() {
     let steps: Vec<String> = env::args().skip(1).collect();
     let mut actor = Actor {
         manners: Manners::Obeys(Duration::ZERO),
+        code: 0,
         on_reload: None,
     };
     if let Err(why) = actor.perform(&steps) {
@@ -103,6 +106,7 @@ impl Actor {
             "die" => die(Signal::from_str(value)?)?,
             "stubborn" => self.manners = Manners::Stubborn,
             "slow" => self.manners = Manners::Obeys(millis(value)?),
+            "leave" => self.code = value.parse()?,
             "mask" => masked()?,
             "notify" => notify(value)?,
             "reload-notify" => self.on_reload = Some(value.to_owned()),
@@ -116,6 +120,12 @@ impl Actor {
             "zombies" => {
                 for _ in 0..value.parse::<u32>()? {
                     begin("exit=0", &[])?;
+                }
+            }
+            "orphans" => {
+                for _ in 0..20 {
+                    let deed = [format!("append={value}:x"), "exit=0".to_owned()];
+                    begin("session", &deed)?.wait()?;
                 }
             }
             "port" => serve(TcpListener::bind(("127.0.0.1", value.parse()?))?),
@@ -140,7 +150,7 @@ impl Actor {
                 (_, Manners::Obeys(after)) => {
                     thread::sleep(after);
                     println!("ended");
-                    return Ok(());
+                    process::exit(self.code);
                 }
             }
         }

@@ -1,7 +1,7 @@
 //! The command line as types. Each verb's own words stand with the verb; here is what all share, and the list.
 //!
 //! `run` and `engine` are parsed by small trees of their own (see `main`): their child must be running a few
-//! milliseconds after we are, and the whole tree costs one of them.
+//! milliseconds after we are, and the whole tree costs a quarter of one more.
 
 use std::path::PathBuf;
 

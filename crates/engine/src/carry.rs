@@ -271,10 +271,7 @@ impl<P: Platform> Engine<P> {
                 stream: streams(instance)[0],
             });
         }
-        let ready_fd = match spec.ready {
-            aplomb_core::spec::Ready::Fd(fd) if main => Some(fd),
-            _ => None,
-        };
+        let ready_fd = ready_fd(spec).filter(|_| main);
         let launch = Launch {
             tree,
             program: &command.program,
@@ -467,6 +464,14 @@ impl<P: Platform> Engine<P> {
         let soon = self.now + std::time::Duration::from_millis(20);
         self.timers.at(soon, crate::timers::Timer::FindMain(run));
     }
+}
+
+/// The descriptor on which the main program says that it is ready.
+fn ready_fd(spec: &Spec) -> Option<u32> {
+    let aplomb_core::spec::Ready::Fd(fd) = spec.ready else {
+        return None;
+    };
+    Some(fd)
 }
 
 fn held_instance(run: Option<&Run>) -> InstanceId {

@@ -10,7 +10,7 @@ use aplomb_core::{
     Signal, Spec, Task, Wish, World,
 };
 use aplomb_platform::{ChannelId, Happened, HostSignal, Platform, SocketId, StreamId};
-use aplomb_protocol::{EventKind, Fault, LoadFile};
+use aplomb_protocol::EventKind;
 
 use crate::Machine;
 use crate::books::{Books, When};
@@ -134,17 +134,14 @@ impl<P: Platform> Engine<P> {
             None => (None, RunId(1)),
         };
         if let Some(address) = &options.socket {
-            platform
-                .listen_control(address)
-                .map_err(|source| match source.kind() {
-                    io::ErrorKind::AddrInUse => EngineError::EndpointInUse {
-                        address: address.clone(),
-                    },
-                    _ => EngineError::Endpoint {
-                        address: address.clone(),
-                        source,
-                    },
-                })?;
+            platform.listen_control(address).map_err(|source| {
+                let address = address.clone();
+                if source.kind() == io::ErrorKind::AddrInUse {
+                    EngineError::EndpointInUse { address }
+                } else {
+                    EngineError::Endpoint { address, source }
+                }
+            })?;
         }
         let outlet = Outlet::start(&mut platform).map_err(|source| EngineError::Pump { source })?;
         let now = platform.now();
@@ -194,18 +191,15 @@ impl<P: Platform> Engine<P> {
         self.start_automatic(&ids);
     }
 
-    /// Reads unit files, or directories of them, and starts what starts by itself.
-    ///
-    /// # Errors
-    /// Every fault of every file; nothing was taken in then.
-    pub fn load_and_start(&mut self, paths: &[String]) -> Result<(), Fault> {
-        let files: Vec<_> = paths
-            .iter()
-            .map(|path| LoadFile { path: path.clone() })
-            .collect();
-        let taken = self.load(&files, false)?;
-        self.start_automatic(&taken.all);
-        Ok(())
+    /// Reads unit files, or directories of them, and starts what starts by itself. One faulty file does not keep the
+    /// others from running: what was left out is told, with its faults.
+    pub fn load_and_start(&mut self, paths: &[String]) -> Vec<String> {
+        let (all, left_out) = self.load_what_can_be(paths);
+        for words in &left_out {
+            self.tell_engine(EventKind::Remark, format!("left out: {words}"));
+        }
+        self.start_automatic(&all);
+        left_out
     }
 
     /// Carries on until told to end.

@@ -60,6 +60,45 @@ impl<P: Platform> Engine<P> {
         Ok(taken)
     }
 
+    /// Takes in what can be, as at boot: a file with faults is left out, and so is what cannot do without it. Tells what
+    /// was left out, and why.
+    pub(crate) fn load_what_can_be(&mut self, paths: &[String]) -> (Vec<InstanceId>, Vec<String>) {
+        let mut words = Vec::new();
+        let mut sources = Vec::new();
+        for path in paths {
+            match unit_files(path).and_then(|files| {
+                files
+                    .iter()
+                    .map(|file| source(file))
+                    .collect::<Result<Vec<_>, _>>()
+            }) {
+                Ok(read) => sources.extend(read),
+                Err(fault) => words.push(fault.message),
+            }
+        }
+        loop {
+            let (specs, diagnostics) =
+                aplomb_units::read(&sources, &self.machine, Options::default());
+            let refused: Vec<_> = diagnostics
+                .iter()
+                .filter(|one| one.severity == Severity::Refused)
+                .collect();
+            if refused.is_empty() {
+                return (self.take_in(specs).all, words);
+            }
+            let texts = Texts::new(&sources);
+            words.extend(refused.iter().map(|one| texts.render(one, Style::Plain)));
+            let before = sources.len();
+            let faulty: Vec<_> = refused.iter().map(|one| one.place.file.clone()).collect();
+            drop(texts);
+            sources.retain(|source| !faulty.contains(&source.path));
+            if sources.len() == before {
+                // A fault in a file nobody named, such as a drop-in: nothing can be told apart.
+                return (Vec::new(), words);
+            }
+        }
+    }
+
     fn take_in(&mut self, specs: Vec<Spec>) -> Taken {
         let mut remarks = Vec::new();
         let (mut names, mut news) = (Vec::new(), Vec::new());

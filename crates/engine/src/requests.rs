@@ -296,11 +296,8 @@ impl<P: Platform> Engine<P> {
         }
         let mut still = Vec::new();
         for waiting in std::mem::take(&mut self.waiting) {
-            if waiting.goal != Goal::Reloaded
-                && waiting.instances.iter().all(|id| self.is_settled(*id))
-            {
-                self.arrived(waiting);
-            } else if waiting.instances.is_empty() {
+            let settled = waiting.instances.iter().all(|id| self.is_settled(*id));
+            if waiting.instances.is_empty() || (waiting.goal != Goal::Reloaded && settled) {
                 self.arrived(waiting);
             } else {
                 still.push(waiting);

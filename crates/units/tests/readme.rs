@@ -1,4 +1,5 @@
-//! The READMEs, tested: their stacks are read without a fault, their commands are commands, and both tell the same ones.
+//! The READMEs, tested: their stacks, and that of `docs/units.md`, are read without a fault, and both tell the same
+//! commands.
 //!
 //! That the commands do what is said there is the business of the client's own tests.
 
@@ -10,6 +11,8 @@ const READMES: [(&str, &str); 2] = [
     ("README.md", include_str!("../../../README.md")),
     ("README.zh-CN.md", include_str!("../../../README.zh-CN.md")),
 ];
+
+const UNITS: &str = include_str!("../../../docs/units.md");
 
 /// A machine with every program and nothing else.
 struct Furnished;
@@ -77,24 +80,28 @@ fn commands(text: &str) -> Vec<String> {
         .collect()
 }
 
+/// The services of the one stack in this text, which has no fault.
+fn services(name: &str, text: &str) -> Vec<String> {
+    let stacks = blocks(text, "toml");
+    assert_eq!(stacks.len(), 1, "{name}");
+    let sources = [Source::new("/srv/shop.toml", stacks.concat())];
+    let (specs, faults) = aplomb_units::read(&sources, &Furnished, Options::default());
+    let texts = Texts::new(&sources);
+    let told: Vec<String> = faults
+        .iter()
+        .map(|fault| texts.render(fault, Style::Plain))
+        .collect();
+    assert!(told.is_empty(), "{name}:\n{}", told.join("\n"));
+    specs.into_iter().map(|spec| spec.name).collect()
+}
+
 #[test]
-fn the_stacks_of_the_readmes_are_read_without_a_fault() {
+fn the_stacks_of_the_documents_are_read_without_a_fault() {
     for (name, text) in READMES {
-        let stacks = blocks(text, "toml");
-        assert_eq!(stacks.len(), 1, "{name}");
-        for stack in stacks {
-            let sources = [Source::new("/srv/shop.toml", stack)];
-            let (specs, faults) = aplomb_units::read(&sources, &Furnished, Options::default());
-            let texts = Texts::new(&sources);
-            let told: Vec<String> = faults
-                .iter()
-                .map(|fault| texts.render(fault, Style::Plain))
-                .collect();
-            assert!(told.is_empty(), "{name}:\n{}", told.join("\n"));
-            let names: Vec<&str> = specs.iter().map(|spec| spec.name.as_str()).collect();
-            assert_eq!(names, ["store", "web"], "{name}");
-        }
+        assert_eq!(services(name, text), ["store", "web"], "{name}");
     }
+    let worker_and_front = ["worker@1", "worker@2", "front"];
+    assert_eq!(services("docs/units.md", UNITS), worker_and_front);
 }
 
 #[test]

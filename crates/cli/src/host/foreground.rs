@@ -14,9 +14,10 @@ use super::endpoint::Endpoint;
 use crate::args::EngineArgs;
 use crate::failure::{Exit, Failure};
 use crate::files;
+use crate::ui::Ui;
 
 /// `aplomb engine`: carries services until it is shut down.
-pub(crate) fn engine(args: &EngineArgs, endpoint: &Endpoint) -> Result<u8, Failure> {
+pub(crate) fn engine(args: &EngineArgs, endpoint: &Endpoint, ui: &mut Ui) -> Result<u8, Failure> {
     if args.detached {
         detach::leave_session();
     }
@@ -32,7 +33,9 @@ pub(crate) fn engine(args: &EngineArgs, endpoint: &Endpoint) -> Result<u8, Failu
     let mut engine = Engine::new(take_over()?, Machine, options)?;
     let files = files::at_boot(&args.load)?;
     if !files.is_empty() {
-        engine.load_and_start(&files).map_err(Failure::from)?;
+        for left_out in engine.load_and_start(&files) {
+            ui.note(&left_out);
+        }
     }
     Ok(code(&engine.run()?))
 }

@@ -85,7 +85,9 @@ impl Verb {
     pub(crate) fn run(self, context: &mut Context) -> Result<u8, Failure> {
         let exit = match self {
             Verb::Run(args) => return args.run(context),
-            Verb::Engine(args) => return foreground::engine(&args, &context.endpoint),
+            Verb::Engine(args) => {
+                return foreground::engine(&args, &context.endpoint, &mut context.ui);
+            }
             Verb::Up(verb) => verb.run(context)?,
             Verb::Down(verb) => verb.run(context)?,
             Verb::Start(verb) => verb.run(context)?,

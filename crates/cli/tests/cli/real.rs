@@ -40,6 +40,21 @@ fn read_until(err: &mut impl BufRead, words: &str) -> String {
     text
 }
 
+/// Follows the log of a service until it has written something; being ready may come before.
+fn first_line(home: &Home, service: &str) -> String {
+    let mut child = home
+        .command(&["logs", "-f", service])
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("runs");
+    let mut line = String::new();
+    let mut out = BufReader::new(child.stdout.take().expect("piped"));
+    out.read_line(&mut line).expect("text");
+    child.kill().expect("killed");
+    child.wait().expect("ended");
+    line
+}
+
 fn pid(number: impl TryInto<i32>) -> Pid {
     let number = number.try_into().ok().and_then(Pid::from_raw);
     number.expect("a pid")
@@ -66,6 +81,7 @@ fn a_stack_comes_up_answers_and_goes_down_with_an_interrupt() {
     let web = start.find("web: running").expect("told");
     assert!(store < web, "in order:\n{start}");
 
+    assert_eq!(first_line(&home, "web"), "web up\n");
     let status = home.run(&["status", "web"]);
     assert_eq!(status.code, 0);
     assert!(status.out.ends_with("| web up\n"), "{}", status.out);
@@ -106,8 +122,8 @@ fn in_the_background_it_stays_until_it_is_taken_down() {
     home.write("aplomb.toml", STACK);
     let up = home.run(&["up", "-d", "--log-dir", "log", "--state-dir", "state"]);
     assert_eq!(up.code, 0, "{}", up.err);
-    let logs = home.run(&["logs", "web"]);
-    assert_eq!(logs.out, "web up\n");
+    assert_eq!(first_line(&home, "web"), "web up\n");
+    assert_eq!(home.run(&["logs", "web"]).out, "web up\n");
     let down = home.run(&["down"]);
     assert_eq!(down.code, 0, "{}", down.err);
     assert!(

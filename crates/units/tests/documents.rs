@@ -1,0 +1,52 @@
+//! The tables of keys in the documents are those of the dialect.
+//!
+//! Between the marks of `docs/units.md` and `docs/man/aplomb-unit.5` stands what `toml::manual` says. With `UPDATE_DOCUMENTS=1`
+//! in the environment these tests write it there instead of comparing.
+
+use std::path::Path;
+use std::{env, fs};
+
+use aplomb_units::toml::manual;
+
+/// The file with `wanted` between its marks.
+fn renewed(text: &str, begin: &str, wanted: &str, end: &str) -> String {
+    let from = text.find(begin).expect("a mark where the table begins") + begin.len();
+    let to = text.find(end).expect("a mark where the table ends");
+    format!("{}{wanted}{}", &text[..from], &text[to..])
+}
+
+fn keep(document: &str, begin: &str, wanted: &str, end: &str) {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../..")
+        .join(document);
+    let text = fs::read_to_string(&file).expect("the document is read");
+    let renewed = renewed(&text, begin, wanted, end);
+    if env::var_os("UPDATE_DOCUMENTS").is_some() {
+        return fs::write(&file, renewed).expect("the document is written");
+    }
+    assert!(
+        text == renewed,
+        "the keys in `{document}` are not those of the dialect; \
+         write them with `UPDATE_DOCUMENTS=1 cargo test -p aplomb-units --test documents`"
+    );
+}
+
+#[test]
+fn the_keys_in_the_markdown_are_those_of_the_dialect() {
+    keep(
+        "docs/units.md",
+        "<!-- keys:begin -->\n",
+        &manual::markdown(),
+        "<!-- keys:end -->\n",
+    );
+}
+
+#[test]
+fn the_keys_in_the_manual_page_are_those_of_the_dialect() {
+    keep(
+        "docs/man/aplomb-unit.5",
+        ".\\\" keys:begin\n",
+        &manual::roff(),
+        ".\\\" keys:end\n",
+    );
+}

@@ -1,0 +1,29 @@
+//! The end of a foreground `aplomb up` that nobody announced.
+
+use aplomb_protocol::State;
+use nix::sys::signal::Signal;
+
+use crate::engine::{came_to, order};
+use crate::interrupt::up;
+use crate::stage::{Stage, end_of, signal, until};
+
+#[test]
+fn killing_the_foreground_client_stops_everything_in_order() {
+    let stage = Stage::new();
+    let (client, mut ears) = up(
+        &stage,
+        r#"
+        [service.web]
+        command = ["ACTOR", "daemon"]
+        requires = ["store"]
+        [service.store]
+        command = ["ACTOR"]
+        "#,
+    );
+    ears.state("web", State::Running);
+    signal(&client, Signal::SIGKILL);
+    let events = ears.to_the_end();
+    assert_eq!(order(&events, came_to(State::Stopped)), ["web", "store"]);
+    assert_eq!(end_of(client).signal, Some(9));
+    until("nobody is left", || stage.present().is_empty());
+}
