@@ -405,6 +405,8 @@ impl<P: Platform> Engine<P> {
     /// The core says everything is down.
     pub(crate) fn finished(&mut self) {
         let code = match self.ending {
+            // Asked to end while its service ran: with what the service made of that.
+            Phase::ShuttingDown { code: 0 } if self.options.end_when_down => self.last_code(),
             Phase::ShuttingDown { code } => code,
             Phase::Serving | Phase::Leaving { .. } => 0,
         };
@@ -432,6 +434,15 @@ impl<P: Platform> Engine<P> {
             code,
             failed: self.failed.take(),
         })
+    }
+
+    /// What the program of a one-service stack ended with.
+    fn last_code(&self) -> u32 {
+        let ends = self
+            .world
+            .instances()
+            .filter_map(|id| self.books.get(id)?.end);
+        ends.map(end_code).last().unwrap_or(0)
     }
 
     /// A one-service stack ends with its service.

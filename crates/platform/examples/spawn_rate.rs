@@ -74,6 +74,7 @@ fn raw(count: u64, program: &str) -> io::Result<[f64; 2]> {
         children.push(command.spawn()?);
     }
     let started = millis(begin);
+    pause(count)?;
     let begin = Instant::now();
     for child in &mut children {
         child.kill()?;
@@ -118,13 +119,7 @@ fn ours(count: u64, program: &str, control_groups: bool) -> io::Result<[f64; 2]>
         trees.push(tree);
     }
     let started = millis(begin);
-    if std::env::var("SPAWN_RATE_PAUSE").is_ok() {
-        eprintln!(
-            "{} holds {count}; a line on standard input ends it",
-            std::process::id()
-        );
-        io::stdin().read_line(&mut String::new())?;
-    }
+    pause(count)?;
     let begin = Instant::now();
     for tree in &trees {
         platform.kill_tree(*tree)?;
@@ -139,6 +134,18 @@ fn ours(count: u64, program: &str, control_groups: bool) -> io::Result<[f64; 2]>
         open -= empty.count();
     }
     Ok([started, millis(begin)])
+}
+
+/// Holds still for whoever measures memory from outside.
+fn pause(count: u64) -> io::Result<()> {
+    if std::env::var("SPAWN_RATE_PAUSE").is_ok() {
+        eprintln!(
+            "{} holds {count}; a line on standard input ends it",
+            std::process::id()
+        );
+        io::stdin().read_line(&mut String::new())?;
+    }
+    Ok(())
 }
 
 fn millis(since: Instant) -> f64 {

@@ -58,13 +58,14 @@ pub trait Platform {
     /// in the tree. Its end is told with [`End::Unknown`] where the system cannot tell us how.
     fn adopt(&mut self, tree: TreeId, pid: u32) -> io::Result<Started>;
 
-    /// A signal to one process. Never hits another that got its pid.
+    /// A signal to one process. Never hits another that got its pid; nobody is reached if it is gone.
     fn signal(&mut self, process: ProcessId, signal: Signal) -> io::Result<Sent>;
 
     /// A signal to every member of the tree, those included that are born meanwhile as far as the system can.
     fn signal_tree(&mut self, tree: TreeId, signal: Signal) -> io::Result<Sent>;
 
-    /// Ends every member, in a way nobody can refuse; told by [`Happened::TreeEmpty`].
+    /// Ends every member, in a way nobody can refuse; told by [`Happened::TreeEmpty`], as if [`Platform::watch_empty`]
+    /// had been called.
     fn kill_tree(&mut self, tree: TreeId) -> io::Result<()>;
 
     /// Nothing in the tree executes until [`Platform::thaw`].
@@ -72,6 +73,7 @@ pub trait Platform {
     fn thaw(&mut self, tree: TreeId) -> io::Result<()>;
 
     /// From now on [`Happened::TreeEmpty`] is told once, as soon as the tree has no living member (at once if it has none).
+    /// A spawn into a tree told empty begins a new life of it, whose end has to be asked for again.
     fn watch_empty(&mut self, tree: TreeId);
 
     /// Who is in the tree now.
@@ -231,7 +233,7 @@ pub struct Peer {
 pub enum Holding {
     /// Each in a control group (version 2) below this directory.
     ControlGroup { root: String },
-    /// Each in a session of its own; who escapes is found because orphans come to us.
+    /// By descent; who loses his parents is found because orphans come to us.
     Subreaper { because: String },
     /// A job object each.
     Job,

@@ -1,7 +1,7 @@
-//! The tables of keys in the documents are those of the dialect.
+//! The table of keys in `docs/units.md` is that of the dialect.
 //!
-//! Between the marks of `docs/units.md` and `docs/man/aplomb-unit.5` stands what `toml::manual` says. With `UPDATE_DOCUMENTS=1`
-//! in the environment these tests write it there instead of comparing.
+//! Between its marks stands what `toml::manual` says. With `UPDATE_SNAPSHOTS=1` in the environment the test writes it there
+//! instead of comparing. The manual page aplomb-unit(5) is written, and kept, by the client.
 
 use std::path::Path;
 use std::{env, fs};
@@ -21,13 +21,13 @@ fn keep(document: &str, begin: &str, wanted: &str, end: &str) {
         .join(document);
     let text = fs::read_to_string(&file).expect("the document is read");
     let renewed = renewed(&text, begin, wanted, end);
-    if env::var_os("UPDATE_DOCUMENTS").is_some() {
+    if env::var_os("UPDATE_SNAPSHOTS").is_some() {
         return fs::write(&file, renewed).expect("the document is written");
     }
     assert!(
         text == renewed,
         "the keys in `{document}` are not those of the dialect; \
-         write them with `UPDATE_DOCUMENTS=1 cargo test -p aplomb-units --test documents`"
+         write them with `UPDATE_SNAPSHOTS=1 cargo test -p aplomb-units --test documents`"
     );
 }
 
@@ -38,15 +38,5 @@ fn the_keys_in_the_markdown_are_those_of_the_dialect() {
         "<!-- keys:begin -->\n",
         &manual::markdown(),
         "<!-- keys:end -->\n",
-    );
-}
-
-#[test]
-fn the_keys_in_the_manual_page_are_those_of_the_dialect() {
-    keep(
-        "docs/man/aplomb-unit.5",
-        ".\\\" keys:begin\n",
-        &manual::roff(),
-        ".\\\" keys:end\n",
     );
 }

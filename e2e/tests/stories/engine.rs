@@ -175,7 +175,7 @@ impl Ears {
     }
 
     /// Reads until the engine ends; everything there was.
-    pub(crate) fn to_the_end(mut self) -> Vec<Event> {
+    pub(crate) fn until_the_end(mut self) -> Vec<Event> {
         let end = Instant::now() + PATIENCE;
         loop {
             match self.hear(end) {
@@ -293,7 +293,7 @@ impl Engine {
     /// Stops everything by plan; all events of the engine's life.
     pub(crate) fn end(mut self) -> Vec<Event> {
         self.line.send(Ask::Shutdown { how: StopHow::Plan });
-        let events = self.ears.to_the_end();
+        let events = self.ears.until_the_end();
         let status = wait(&mut self.child);
         assert!(status.success(), "the engine ended with {status}");
         events

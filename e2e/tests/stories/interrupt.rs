@@ -35,7 +35,7 @@ fn an_interrupt_stops_everything_in_reverse_order() {
     );
     ears.state("web", State::Running);
     signal(&client, Signal::SIGINT);
-    let events = ears.to_the_end();
+    let events = ears.until_the_end();
     assert_eq!(order(&events, came_to(State::Stopped)), ["web", "store"]);
     assert!(
         !events
@@ -67,7 +67,7 @@ fn a_second_interrupt_forces() {
     ears.kind("stubborn", "killed", |kind| {
         matches!(kind, EventKind::Killed { .. })
     });
-    ears.to_the_end();
+    ears.until_the_end();
     let said = end_of(client);
     assert!(
         said.err.contains("stubborn") || said.out.contains("stubborn"),

@@ -22,7 +22,7 @@ fn killing_the_foreground_client_stops_everything_in_order() {
     );
     ears.state("web", State::Running);
     signal(&client, Signal::SIGKILL);
-    let events = ears.to_the_end();
+    let events = ears.until_the_end();
     assert_eq!(order(&events, came_to(State::Stopped)), ["web", "store"]);
     assert_eq!(end_of(client).signal, Some(9));
     until("nobody is left", || stage.present().is_empty());

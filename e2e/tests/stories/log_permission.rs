@@ -1,7 +1,7 @@
 //! A log directory that may not be written. Needs root, to become somebody who is not.
 
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{PermissionsExt, chown};
 use std::os::unix::process::CommandExt;
 
 use aplomb_protocol::{EventKind, State};
@@ -18,14 +18,9 @@ fn without_permission_on_the_log_directory_a_service_runs_and_the_engine_says_so
         return;
     }
     let stage = Stage::new();
-    let open = |name: &str, mode| {
-        let path = stage.path(name);
-        fs::create_dir_all(&path).expect("made");
-        fs::set_permissions(path, fs::Permissions::from_mode(mode)).expect("set");
-    };
-    open("", 0o777);
-    open("log", 0o700);
-    open("state", 0o777);
+    chown(stage.path(""), Some(NOBODY), Some(NOBODY)).expect("given away");
+    fs::create_dir(stage.path("log")).expect("made");
+    fs::set_permissions(stage.path("log"), fs::Permissions::from_mode(0o700)).expect("closed");
     stage.write(
         "stack.toml",
         "[service.web]\ncommand = [\"sh\", \"-c\", \"echo hello; exec sleep 1000\"]\n",

@@ -25,13 +25,13 @@ fn a_systemd_unit_runs_unchanged() {
          WantedBy=multi-user.target\n",
     );
     let mut engine = Engine::start(&stage, &["web.service"]);
-    let crashed = engine.ears.kind("web.service", "crashed", |kind| {
+    let crashed = engine.ears.kind("web", "crashed", |kind| {
         matches!(kind, EventKind::Exited { code: Some(1), .. })
     });
-    let again = engine.ears.kind("web.service", "spawned", |kind| {
+    let again = engine.ears.kind("web", "spawned", |kind| {
         matches!(kind, EventKind::Spawned { .. })
     });
-    engine.ears.state("web.service", State::Running);
+    engine.ears.state("web", State::Running);
     assert!(between(&crashed, &again).as_millis() >= 150);
     engine.end();
     assert_eq!(

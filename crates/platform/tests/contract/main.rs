@@ -79,7 +79,7 @@ fn tests() -> Vec<Test> {
         }
     }
     #[cfg(target_os = "linux")]
-    for (name, worlds, run) in linux::TESTS {
+    for (name, worlds, run) in linux::tests() {
         for world in *worlds {
             tests.push(Test {
                 name,

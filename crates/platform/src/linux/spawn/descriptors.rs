@@ -103,7 +103,7 @@ impl<'a> Plan<'a> {
 
 /// Want of descriptors, or what is wrong with this one.
 fn failed(step: Step, source: io::Error) -> SpawnError {
-    crate::linux::no_room_or(step)(source)
+    crate::linux::begin::no_room_or(step)(source)
 }
 
 fn places(

@@ -2,8 +2,9 @@
 //!
 //! With `CLONE_VM` nothing is copied however large we are, and with `CLONE_FILES` neither is our table of descriptors:
 //! the child's first call makes it one of its own, of the low ones it uses. Until then it must not open, close or
-//! duplicate any, and other threads of ours may do so as they like. With `CLONE_VFORK` we sleep until the child lets go
-//! of our memory, at its exec or its end. Both sides share one reply, and all children one stack: there is one at a time.
+//! duplicate any, and other threads of ours may do so as they like. With `CLONE_VFORK` the kernel lets us go on when the
+//! child has let go of our memory, at its exec or its end. Without it we could go on at once and be woken through a word
+//! the kernel clears; measured, that is no faster, and two would run on one memory.
 
 use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd};
@@ -11,14 +12,11 @@ use std::sync::atomic::{AtomicI32, AtomicU32, Ordering};
 
 use linux_raw_sys::general as nr;
 use rustix::process::{Pid, WaitOptions, waitpid};
-use rustix::thread::futex;
 
 use super::call::{checked, error_of, syscall};
 use super::script::Ready;
 
 const STACK_BYTES: usize = 64 * 1024;
-const PREPARING: u32 = 1;
-const GONE: u32 = 0;
 
 /// Where children are born: the stack they prepare themselves on.
 #[derive(Debug)]
@@ -42,8 +40,6 @@ pub(crate) type Born = Result<u32, Failed>;
 /// What both sides see.
 struct Shared {
     script: *const Ready,
-    /// [`PREPARING`], until the kernel writes [`GONE`].
-    preparing: AtomicU32,
     /// Zero, or why the child gave up.
     errno: AtomicI32,
     /// Where it gave up.
@@ -86,11 +82,11 @@ impl Nursery {
         } else {
             0
         };
-        nr::CLONE_VM | nr::CLONE_VFORK | nr::CLONE_CHILD_CLEARTID | files
+        nr::CLONE_VM | nr::CLONE_VFORK | files
     }
 
-    /// Bears a child that carries out `script`, and waits until it has executed its program or given up. With
-    /// `cgroup` it is born into the group of that directory.
+    /// Bears a child that carries out `script`, and waits until it has executed its program or given up. With `cgroup` it
+    /// is born into the group of that directory.
     ///
     /// The outer error is that of the birth itself, with no child. Every signal must be blocked in the calling thread,
     /// or a handler of ours might run in the child on our memory.
@@ -101,7 +97,6 @@ impl Nursery {
     ) -> io::Result<Born> {
         let shared = Shared {
             script,
-            preparing: AtomicU32::new(PREPARING),
             errno: AtomicI32::new(0),
             at: AtomicU32::new(0),
         };
@@ -110,7 +105,6 @@ impl Nursery {
         } else {
             self.clone_as_of_old(&shared)?
         };
-        shared.wait_until_let_go();
         Ok(shared.outcome(pid))
     }
 
@@ -123,7 +117,7 @@ impl Nursery {
         let args = nr::clone_args {
             flags: u64::from(self.flags()) | into,
             pidfd: 0,
-            child_tid: shared.preparing.as_ptr() as u64,
+            child_tid: 0,
             parent_tid: 0,
             exit_signal: u64::from(nr::SIGCHLD),
             stack: self.stack.as_mut_ptr() as u64,
@@ -134,20 +128,16 @@ impl Nursery {
             cgroup: cgroup.map_or(0, |fd| fd.as_raw_fd() as u64),
         };
         let words = [&raw const args as usize, size_of_val(&args), 0, 0, 0];
-        // SAFETY: the stack is ours alone until the child has let go of it, which `bear` waits for; so are the
-        // arguments and the shared words.
+        // SAFETY: with CLONE_VFORK the call returns when the child has let go of our memory: until then the stack, the
+        // arguments and the shared words are nobody else's.
         let pid = unsafe { fork_into(nr::__NR_clone3, words, shared) };
         checked(pid).map(|pid| pid as u32)
     }
 
     fn clone_as_of_old(&mut self, shared: &Shared) -> io::Result<u32> {
         let top = self.stack.as_mut_ptr_range().end as usize;
-        let child_tid = shared.preparing.as_ptr() as usize;
         let flags = (self.flags() | nr::SIGCHLD) as usize;
-        #[cfg(target_arch = "x86_64")]
-        let words = [flags, top, 0, child_tid, 0];
-        #[cfg(target_arch = "aarch64")]
-        let words = [flags, top, 0, 0, child_tid];
+        let words = [flags, top, 0, 0, 0];
         // SAFETY: as for clone3.
         let pid = unsafe { fork_into(nr::__NR_clone, words, shared) };
         checked(pid).map(|pid| pid as u32)
@@ -163,16 +153,6 @@ fn knows_close_range() -> bool {
 }
 
 impl Shared {
-    /// `CLONE_VFORK` has seen to it already; the word tells for certain.
-    fn wait_until_let_go(&self) {
-        while self.preparing.load(Ordering::Acquire) == PREPARING {
-            // Not the private kind: the kernel's wake-up at exec is of the shared kind. Errors are EAGAIN (it is gone
-            // already) and EINTR, and both want the word read again.
-            let _ = futex::wait(&self.preparing, futex::Flags::empty(), PREPARING, None);
-        }
-        debug_assert_eq!(self.preparing.load(Ordering::Acquire), GONE);
-    }
-
     fn outcome(&self, pid: u32) -> Born {
         match self.errno.load(Ordering::Acquire) {
             0 => Ok(pid),
@@ -198,7 +178,7 @@ fn bury(pid: u32) {
 ///
 /// # Safety
 /// The words are valid for the call, name a stack of the child's own, and that stack, `shared` and its script live until
-/// `shared.preparing` is cleared.
+/// the call returns.
 #[cfg(target_arch = "x86_64")]
 unsafe fn fork_into(number: u32, words: [usize; 5], shared: &Shared) -> isize {
     let result: isize;
@@ -233,7 +213,7 @@ unsafe fn fork_into(number: u32, words: [usize; 5], shared: &Shared) -> isize {
 ///
 /// # Safety
 /// The words are valid for the call, name a stack of the child's own, and that stack, `shared` and its script live until
-/// `shared.preparing` is cleared.
+/// the call returns.
 #[cfg(target_arch = "aarch64")]
 unsafe fn fork_into(number: u32, words: [usize; 5], shared: &Shared) -> isize {
     let result: isize;
@@ -264,7 +244,8 @@ unsafe fn fork_into(number: u32, words: [usize; 5], shared: &Shared) -> isize {
 
 /// The child's whole life before its program: carry out the script, or tell where it stopped and end.
 ///
-/// Only system calls and plain memory: no allocation, no locks, no thread-local, no panic. The parent sleeps, its other threads do not.
+/// Only system calls and plain memory: no allocation, no locks, no thread-local, no panic. The parent thread stands still,
+/// but others of its process run.
 unsafe extern "C" fn child(shared: *const Shared) -> ! {
     // SAFETY: `fork_into`'s caller keeps it alive until we have let go of the memory.
     let shared = unsafe { &*shared };

@@ -7,6 +7,7 @@
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use aplomb_core::spec::Resources;
 
@@ -14,6 +15,9 @@ use super::groups::{Groups, mounted_group};
 
 /// Microseconds in which a quota of processor time is counted.
 const PERIOD: u64 = 100_000;
+
+/// Never the same name twice in one engine.
+static NUMBER: AtomicU32 = AtomicU32::new(0);
 
 /// One limit, as both versions spell it.
 struct Row {
@@ -64,11 +68,7 @@ fn rows(resources: &Resources) -> Vec<Row> {
 }
 
 /// Sets the limits of one tree; returns the groups of version 1 its members have to join.
-pub(super) fn set(
-    groups: Option<(&Groups, &str)>,
-    resources: &Resources,
-    name: &str,
-) -> io::Result<OldGroups> {
+pub(super) fn set(groups: Option<(&Groups, &str)>, resources: &Resources) -> io::Result<OldGroups> {
     let mut old = OldGroups::default();
     for row in rows(resources) {
         if let Some((groups, group)) = groups
@@ -80,7 +80,7 @@ pub(super) fn set(
         if row.old.is_empty() {
             return Err(missing(&row, "control groups of version 2 with it"));
         }
-        let directory = old.group(&row, name)?;
+        let directory = old.group(&row)?;
         for (file, value) in &row.old {
             fs::write(directory.join(file), value)
                 .map_err(|error| named(error, &directory.join(file)))?;
@@ -96,7 +96,7 @@ pub(super) struct OldGroups {
 }
 
 impl OldGroups {
-    fn group(&mut self, row: &Row, name: &str) -> io::Result<PathBuf> {
+    fn group(&mut self, row: &Row) -> io::Result<PathBuf> {
         let have = self
             .directories
             .iter()
@@ -106,8 +106,16 @@ impl OldGroups {
         }
         let own = mounted_group(row.controller)
             .ok_or_else(|| missing(row, "a control group hierarchy that has it"))?;
-        let directory = own.join(name);
-        fs::create_dir_all(&directory).map_err(|error| named(error, &directory))?;
+        let directory = loop {
+            let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+            let directory = own.join(format!("aplomb-{}-{number}", std::process::id()));
+            match fs::create_dir(&directory) {
+                Ok(()) => break directory,
+                // A dead engine's who had our number, with leftovers in it.
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+                Err(error) => return Err(named(error, &directory)),
+            }
+        };
         self.directories.push((row.controller, directory.clone()));
         Ok(directory)
     }
@@ -137,12 +145,8 @@ impl OldGroups {
 impl Drop for OldGroups {
     fn drop(&mut self) {
         for (_, directory) in &self.directories {
-            // One with leftovers in it stays as long as they do; the directory above goes with its last group.
-            if fs::remove_dir(directory).is_ok()
-                && let Some(parent) = directory.parent()
-            {
-                let _ = fs::remove_dir(parent);
-            }
+            // One with leftovers in it stays as long as they do.
+            let _ = fs::remove_dir(directory);
         }
     }
 }
