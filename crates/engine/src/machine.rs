@@ -122,6 +122,20 @@ impl World for Machine {
             .collect()
     }
 
+    fn list(&self, directory: &str) -> Vec<String> {
+        let directory = match directory {
+            "" => ".",
+            named => named,
+        };
+        let entries = fs::read_dir(directory).into_iter().flatten();
+        let mut names: Vec<String> = entries
+            .filter_map(Result::ok)
+            .filter_map(|entry| entry.file_name().into_string().ok())
+            .collect();
+        names.sort_unstable();
+        names
+    }
+
     fn user_exists(&self, name: &str) -> bool {
         is_number(name) || self.account(name).is_some()
     }
@@ -135,9 +149,8 @@ impl World for Machine {
     }
 
     fn fact(&self, fact: Fact) -> Option<String> {
-        let is_root = own_id("Uid").as_deref() == Some("0");
         let own = |root: &str, variable: &str, below_home: &str| {
-            if is_root {
+            if own_id("Uid").as_deref() == Some("0") {
                 return Some(root.to_owned());
             }
             let home = || Some(format!("{}/{below_home}", std::env::var("HOME").ok()?));

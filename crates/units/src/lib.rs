@@ -20,6 +20,7 @@ use aplomb_core::Spec;
 
 pub use diagnostic::{Diagnostic, Place, Related, Severity};
 pub use source::{Dialect, Field, Loaded, Options, Places, Source};
+use world::Remembered;
 pub use world::World;
 
 /// Everything the sources say, checked: the specs of all units that could be read, and all faults of all files.
@@ -44,6 +45,7 @@ pub fn load(
     world: &dyn World,
     options: Options,
 ) -> (Vec<Loaded>, Vec<Diagnostic>) {
+    let world = &Remembered::new(world);
     let mut diagnostics = Vec::new();
     let mut loaded = Vec::new();
     let (toml, systemd): (Vec<&Source>, Vec<&Source>) = sources

@@ -1,4 +1,5 @@
 //! One setting is changed, everything around it stays.
+#![expect(clippy::unwrap_used, reason = "helpers of tests, which may panic")]
 
 use aplomb_units::toml::edit;
 use aplomb_units::{Diagnostic, Source};

@@ -1,4 +1,5 @@
 //! What follows from the tables of keys: the schema, the manual, the defaults. And that the tables are complete.
+#![expect(clippy::unwrap_used, reason = "helpers of tests, which may panic")]
 
 use aplomb_core::Spec;
 use aplomb_units::toml::{self, Fact, Shape, manual};

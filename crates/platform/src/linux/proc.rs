@@ -31,6 +31,18 @@ pub(crate) fn exit_status(pid: u32) -> Option<i32> {
     fields.nth(48)?.parse().ok().filter(|_| is_zombie)
 }
 
+/// Whether it is in the middle of an exec, with the old program gone and the new one's words and variables not there yet.
+pub(crate) fn is_executing(pid: u32) -> bool {
+    let Ok(text) = std::fs::read_to_string(format!("/proc/{pid}/stat")) else {
+        return false;
+    };
+    let rest = text.rfind(')').and_then(|at| text.get(at + 1..));
+    let mut fields = rest.unwrap_or_default().split_ascii_whitespace();
+    let is_gone = matches!(fields.next(), None | Some("Z" | "X"));
+    // Field 51, where its environment ends.
+    !is_gone && fields.nth(47) == Some("0")
+}
+
 /// The children of all its threads; `None` where the kernel keeps no such lists, or there is no such process.
 pub(crate) fn children(pid: u32) -> Option<Vec<u32>> {
     let mut children = Vec::new();

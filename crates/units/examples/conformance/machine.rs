@@ -46,6 +46,14 @@ impl World for Machine {
         found
     }
 
+    fn list(&self, directory: &str) -> Vec<String> {
+        let entries = fs::read_dir(directory).into_iter().flatten().flatten();
+        let names = entries.map(|entry| entry.file_name().to_string_lossy().into_owned());
+        let mut names: Vec<String> = names.collect();
+        names.sort_unstable();
+        names
+    }
+
     fn user_exists(&self, name: &str) -> bool {
         names("/etc/passwd").iter().any(|known| known == name)
     }

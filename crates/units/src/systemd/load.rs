@@ -9,10 +9,11 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use super::name::{UnitName, UnitType};
+use super::search::{self, Relation, Search};
 use super::unit::{self, Text, Unit};
 use crate::diagnostic::{Diagnostic, Place};
 use crate::source::{Options, Source};
-use crate::world::{FileKind, World};
+use crate::world::World;
 
 /// systemd's directories, the strongest first.
 pub(super) const SYSTEM_PATH: &[&str] = &[
@@ -42,21 +43,20 @@ pub(super) fn units(
     options: Options,
     diagnostics: &mut Vec<Diagnostic>,
 ) -> Vec<Found> {
+    let mut given = Given::default();
+    let mut queue = VecDeque::new();
+    for source in sources {
+        given.take(source, &mut queue, diagnostics);
+    }
     let mut loader = Loader {
         world,
         options,
-        directories: Vec::new(),
-        given: BTreeMap::new(),
-        drop_ins: Vec::new(),
+        search: Search::new(&given.search_path(), world),
+        given,
         done: BTreeSet::new(),
         aliases: Vec::new(),
         found: Vec::new(),
     };
-    let mut queue = VecDeque::new();
-    for source in sources {
-        loader.take(source, &mut queue, diagnostics);
-    }
-    loader.widen();
     while let Some(name) = queue.pop_front() {
         if loader.done.len() < LIMIT && loader.done.insert(name.clone()) {
             loader.load(&name, &mut queue, diagnostics);
@@ -65,13 +65,21 @@ pub(super) fn units(
     loader.named()
 }
 
+/// The files that were given, sorted.
+#[derive(Default)]
+struct Given {
+    units: BTreeMap<UnitName, Text>,
+    /// By the directory's name without `.d`.
+    drop_ins: BTreeMap<String, Vec<Text>>,
+    /// Where units lie, in the order they came.
+    directories: Vec<String>,
+}
+
 struct Loader<'a> {
     world: &'a dyn World,
     options: Options,
-    directories: Vec<String>,
-    given: BTreeMap<UnitName, Text>,
-    /// Drop-ins given as files: the directory's name without `.d`, and the text.
-    drop_ins: Vec<(String, Text)>,
+    search: Search<'a>,
+    given: Given,
     done: BTreeSet<UnitName>,
     /// Links among unit files: another name, and the one it stands for.
     aliases: Vec<(UnitName, UnitName)>,
@@ -87,7 +95,7 @@ enum Fragment {
     Missing,
 }
 
-impl Loader<'_> {
+impl Given {
     /// Sorts one given file: a unit, a drop-in, or nothing of ours.
     fn take(
         &mut self,
@@ -104,7 +112,8 @@ impl Loader<'_> {
             parent.strip_suffix(".d"),
             source.file_name().ends_with(".conf"),
         ) {
-            self.drop_ins.push((unit.to_owned(), text));
+            let drop_ins = self.drop_ins.entry(unit.to_owned()).or_default();
+            drop_ins.push(text);
             return;
         }
         let Some(name) = UnitName::parse(source.file_name()) else {
@@ -124,24 +133,29 @@ impl Loader<'_> {
         if !self.directories.contains(&source.directory) {
             self.directories.push(source.directory.clone());
         }
-        self.given.insert(name.clone(), text);
+        self.units.insert(name.clone(), text);
         queue.push_back(name);
     }
 
-    /// Where one of systemd's directories is meant, all are.
-    fn widen(&mut self) {
-        if self
-            .directories
-            .iter()
-            .any(|directory| SYSTEM_PATH.contains(&&**directory))
-        {
-            self.directories
-                .retain(|directory| !SYSTEM_PATH.contains(&&**directory));
-            self.directories
-                .extend(SYSTEM_PATH.iter().map(|directory| (*directory).to_owned()));
+    /// Where to look for what the units name. Where one of systemd's directories is meant, all are.
+    fn search_path(&self) -> Vec<String> {
+        let mut path = self.directories.clone();
+        let systems = |directory: &String| SYSTEM_PATH.contains(&directory.as_str());
+        if path.iter().any(systems) {
+            path.retain(|directory| !systems(directory));
+            path.extend(SYSTEM_PATH.iter().map(|directory| (*directory).to_owned()));
         }
+        path
     }
 
+    /// Whether this unit, or the template it is an instance of, was given.
+    fn has(&self, name: &UnitName) -> bool {
+        let known = |name: &UnitName| self.units.contains_key(name);
+        known(name) || name.template().as_ref().is_some_and(known)
+    }
+}
+
+impl Loader<'_> {
     fn load(
         &mut self,
         name: &UnitName,
@@ -155,7 +169,7 @@ impl Loader<'_> {
                 return queue.push_back(target);
             }
             Fragment::Masked(path) => {
-                if self.given.contains_key(name) {
+                if self.given.units.contains_key(name) {
                     let place = Place::new(&Arc::from(path), 0..0);
                     let message = format!("`{name}` is masked: its file is empty");
                     diagnostics.push(Diagnostic::noted(
@@ -168,10 +182,7 @@ impl Loader<'_> {
             }
             Fragment::Missing => return,
         };
-        let given = self.given.contains_key(name)
-            || name
-                .template()
-                .is_some_and(|template| self.given.contains_key(&template));
+        let given = self.given.has(name);
         let mut texts = vec![text];
         texts.extend(self.drop_ins_of(name));
         let unit = unit::read(name, &texts, self.world, self.options, diagnostics);
@@ -180,8 +191,8 @@ impl Loader<'_> {
             self.instances_of(&unit, queue, diagnostics);
             return;
         }
-        let wanted_by = self.linked(name, "wants");
-        let required_by = self.linked(name, "requires");
+        let wanted_by = self.search.linkers(Relation::Wants, name);
+        let required_by = self.search.linkers(Relation::Requires, name);
         self.found.push(Found {
             unit,
             given,
@@ -194,15 +205,14 @@ impl Loader<'_> {
     fn fragment(&self, name: &UnitName) -> Fragment {
         let candidates = [Some(name.clone()), name.template()];
         for candidate in candidates.iter().flatten() {
-            if let Some(text) = self.given.get(candidate) {
+            if let Some(text) = self.given.units.get(candidate) {
                 return match text.text.trim().is_empty() {
                     true => Fragment::Masked(text.file.to_string()),
                     false => Fragment::Text(text.clone()),
                 };
             }
-            for directory in &self.directories {
-                let path = joined(directory, candidate.full());
-                match self.at(&path, name) {
+            for path in self.search.paths(candidate.full()) {
+                match self.at(path, name) {
                     Fragment::Missing => {}
                     found @ (Fragment::Text(_) | Fragment::Alias(_) | Fragment::Masked(_)) => {
                         return found;
@@ -229,89 +239,47 @@ impl Loader<'_> {
                 }
             }
         }
-        match self.text(path) {
+        match search::text(path, self.world) {
             Some(text) if text.text.trim().is_empty() => Fragment::Masked(path.to_owned()),
             Some(text) => Fragment::Text(text),
             None => Fragment::Missing,
         }
     }
 
-    fn text(&self, path: &str) -> Option<Text> {
-        match self.world.file(path) {
-            FileKind::File { .. } => {}
-            FileKind::Missing | FileKind::Directory | FileKind::Other => return None,
-        }
-        let bytes = self.world.read(path)?;
-        Some(Text {
-            file: Arc::from(path),
-            text: String::from_utf8_lossy(&bytes).into_owned(),
-        })
-    }
-
     /// Drop-ins in the order they count: by the names of their files over all directories. Of two with the same name
     /// the one that says more about this unit wins, then the one in the stronger directory.
-    fn drop_ins_of(&self, name: &UnitName) -> Vec<Text> {
+    fn drop_ins_of(&mut self, name: &UnitName) -> Vec<Text> {
         let mut found: BTreeMap<String, Option<Text>> = BTreeMap::new();
         for directory_name in drop_in_names(name) {
-            for (_, text) in self
+            for text in self
+                .given
                 .drop_ins
-                .iter()
-                .filter(|(unit, _)| *unit == directory_name)
+                .get(&directory_name)
+                .into_iter()
+                .flatten()
             {
                 let file = file_name(&text.file).to_owned();
                 found.entry(file).or_insert_with(|| Some(text.clone()));
             }
-            for directory in &self.directories {
-                let pattern = format!(
-                    "{}/*.conf",
-                    joined(directory, &format!("{directory_name}.d"))
-                );
-                for path in self.world.glob(&pattern) {
-                    let file = file_name(&path).to_owned();
-                    found.entry(file).or_insert_with(|| self.drop_in(&path));
-                }
+            for (file, text) in self.search.drop_ins(&directory_name) {
+                found.entry(file.clone()).or_insert_with(|| text.clone());
             }
         }
         found.into_values().flatten().collect()
     }
 
-    /// `None` for one that is masked.
-    fn drop_in(&self, path: &str) -> Option<Text> {
-        self.text(path).filter(|text| !text.text.trim().is_empty())
-    }
-
     /// The units found, each with the names links give it.
     fn named(mut self) -> Vec<Found> {
-        for (alias, target) in &self.aliases {
-            let unit = self
-                .found
-                .iter_mut()
-                .find(|found| found.unit.name == *target);
-            if let Some(found) = unit {
-                found.unit.aliases.push(alias.full().to_owned());
-            }
+        let mut aliases: BTreeMap<UnitName, Vec<String>> = BTreeMap::new();
+        for (alias, target) in self.aliases {
+            let known = aliases.entry(target).or_default();
+            known.push(alias.full().to_owned());
+        }
+        for found in &mut self.found {
+            let known = aliases.remove(&found.unit.name);
+            found.unit.aliases.extend(known.into_iter().flatten());
         }
         self.found
-    }
-
-    /// Units whose `.wants` or `.requires` directory names this one.
-    fn linked(&self, name: &UnitName, relation: &str) -> Vec<UnitName> {
-        let mut found = Vec::new();
-        for directory in &self.directories {
-            let pattern = joined(directory, &format!("*.{relation}/{name}"));
-            for path in self.world.glob(&pattern) {
-                let parent = path
-                    .rsplit_once('/')
-                    .map_or("", |(parent, _)| file_name(parent));
-                let unit = parent
-                    .strip_suffix(relation)
-                    .and_then(|unit| unit.strip_suffix('.'));
-                found.extend(unit.and_then(UnitName::parse));
-            }
-        }
-        found.sort_unstable();
-        found.dedup();
-        found
     }
 
     /// Units to look for because this one names them, or lies beside them.
@@ -331,25 +299,15 @@ impl Loader<'_> {
             .map(|name| super::name::of_spec(name));
         let whole = unit.partners.iter().chain(&unit.also).cloned();
         let partner = partner(&unit.name).map(|name| name.full().to_owned());
-        let linked = ["wants", "requires"]
+        let linked = Relation::ALL
             .into_iter()
-            .flat_map(|relation| self.links(&unit.name, relation));
+            .flat_map(|relation| self.search.links(relation, &unit.name).iter().cloned());
         named
             .chain(whole)
             .chain(partner)
             .chain(linked)
             .filter_map(|name| UnitName::parse(&name))
             .collect()
-    }
-
-    /// Names in the `.wants` or `.requires` directory of a unit.
-    fn links(&self, name: &UnitName, relation: &str) -> Vec<String> {
-        let patterns = self
-            .directories
-            .iter()
-            .map(|directory| joined(directory, &format!("{name}.{relation}/*")));
-        let paths = patterns.flat_map(|pattern| self.world.glob(&pattern));
-        paths.map(|path| file_name(&path).to_owned()).collect()
     }
 
     /// A template is nothing by itself; it stands for the instances somebody names.
@@ -412,13 +370,6 @@ fn drop_in_names(name: &UnitName) -> Vec<String> {
     }
     names.push(name.ending().to_owned());
     names
-}
-
-fn joined(directory: &str, name: &str) -> String {
-    match directory {
-        "" => name.to_owned(),
-        directory => format!("{}/{name}", directory.trim_end_matches('/')),
-    }
 }
 
 fn file_name(path: &str) -> &str {

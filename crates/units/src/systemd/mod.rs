@@ -1,6 +1,6 @@
 //! systemd's units as they are: `.service`, `.socket`, `.target`, with drop-ins, templates and specifiers.
 //!
-//! The way of a unit: [`load`] finds its files, [`lex`] splits them, [`unit`] goes through the assignments with the
+//! The way of a unit: [`load`] finds its files with [`search`], [`lex`] splits them, [`unit`] goes through the assignments with the
 //! table in [`keys`], [`resolve`] joins what several units say together. The rules are those of systemd 256's manual
 //! pages. Timers, paths and mounts are not here: they are refused with a word. Nothing is executed or expanded that
 //! belongs to the moment a program runs: [`expand()`] and [`env_file`] are called by the engine then.
@@ -25,6 +25,7 @@ mod resolve;
 mod resources;
 mod restart;
 mod sandbox;
+mod search;
 mod service;
 mod socket;
 mod specifier;

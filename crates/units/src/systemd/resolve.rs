@@ -5,7 +5,7 @@
 //! is a fault for whoever checks names. What systemd itself provides (targets, slices, mounts, devices) counts as
 //! there.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use aplomb_core::spec::{Depends, Listen, StartMode};
@@ -17,12 +17,13 @@ use crate::source::Loaded;
 
 /// Services and targets with everything the others say about them.
 pub(super) fn joined(found: Vec<Found>, diagnostics: &mut Vec<Diagnostic>) -> Vec<Loaded> {
-    let (mut sockets, mut units): (Vec<Found>, Vec<Found>) = found
+    let (sockets, mut units): (Vec<Found>, Vec<Found>) = found
         .into_iter()
         .partition(|found| found.unit.name.unit_type() == UnitType::Socket);
     let owners = owners(&sockets, &units, diagnostics);
+    let sockets = Sockets::of(&sockets, &owners);
     for unit in &mut units {
-        take_sockets(unit, &mut sockets, &owners);
+        take_sockets(unit, &sockets);
     }
     let names = Names::of(&units, &owners);
     let named = named_by_others(&units);
@@ -46,6 +47,7 @@ fn owners(
     units: &[Found],
     diagnostics: &mut Vec<Diagnostic>,
 ) -> BTreeMap<String, String> {
+    let names: BTreeSet<&str> = units.iter().map(|found| found.unit.name.full()).collect();
     let mut owners = BTreeMap::new();
     for socket in sockets {
         let name = &socket.unit.name;
@@ -53,8 +55,7 @@ fn owners(
             Some(service) => service.clone(),
             None => format!("{}.service", name.stem()),
         };
-        let is_there = units.iter().any(|found| found.unit.name.full() == service);
-        if is_there {
+        if names.contains(service.as_str()) {
             owners.insert(name.full().to_owned(), service);
         } else if socket.given {
             let message = format!("`{name}` listens for `{service}`, which is not here");
@@ -68,23 +69,37 @@ fn owners(
     owners
 }
 
-/// Moves what the service's sockets listen on into the service, in the order it names them. Places of addresses stay with the socket's unit.
-fn take_sockets(unit: &mut Found, sockets: &mut [Found], owners: &BTreeMap<String, String>) {
-    let order = unit.unit.partners.clone();
-    sockets.sort_by_key(|socket| {
-        let at = order
-            .iter()
-            .position(|partner| partner == socket.unit.name.full());
-        (at.unwrap_or(usize::MAX), socket.unit.name.clone())
-    });
-    for socket in sockets {
-        let name = socket.unit.name.full();
-        let owned = owners
-            .get(name)
-            .is_some_and(|owner| owner == unit.unit.name.full());
-        if !owned && !unit.unit.partners.iter().any(|partner| partner == name) {
-            continue;
+/// Sockets by their names, and the names of each service's own.
+struct Sockets<'a> {
+    named: BTreeMap<&'a str, &'a Found>,
+    owned: BTreeMap<&'a str, Vec<&'a str>>,
+}
+
+impl<'a> Sockets<'a> {
+    fn of(sockets: &'a [Found], owners: &'a BTreeMap<String, String>) -> Sockets<'a> {
+        let named = sockets.iter().map(|found| (found.unit.name.full(), found));
+        let mut owned: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+        for (socket, service) in owners {
+            owned.entry(service).or_default().push(socket);
         }
+        Sockets {
+            named: named.collect(),
+            owned,
+        }
+    }
+}
+
+/// Copies what the service's sockets listen on into the service: those it names in its order, then its other own ones
+/// by name. Places of addresses stay with the socket's unit.
+fn take_sockets(unit: &mut Found, sockets: &Sockets<'_>) {
+    let partners = unit.unit.partners.clone();
+    let owned = sockets.owned.get(unit.unit.name.full());
+    let owned = owned.into_iter().flatten().copied();
+    let mut taken = BTreeSet::new();
+    for name in partners.iter().map(String::as_str).chain(owned) {
+        let Some(socket) = sockets.named.get(name).filter(|_| taken.insert(name)) else {
+            continue;
+        };
         let own = unit.unit.spec.name.clone();
         let listens = socket.unit.spec.listen.iter().cloned();
         // The service's own name is what a socket without one gets.
@@ -117,8 +132,8 @@ fn link(found: &mut Found) {
 }
 
 /// Specs that another one starts, by name.
-fn named_by_others(units: &[Found]) -> Vec<String> {
-    let mut named = Vec::new();
+fn named_by_others(units: &[Found]) -> BTreeSet<String> {
+    let mut named = BTreeSet::new();
     for found in units {
         let depends = &found.unit.spec.depends;
         for list in [
@@ -135,7 +150,7 @@ fn named_by_others(units: &[Found]) -> Vec<String> {
 }
 
 /// A file that was given and that nothing else starts is started by the engine.
-fn start_mode(found: &mut Found, named: &[String]) {
+fn start_mode(found: &mut Found, named: &BTreeSet<String>) {
     let spec = &mut found.unit.spec;
     let wanted = !spec.depends.wanted_by.is_empty() || !spec.depends.required_by.is_empty();
     if found.given && !wanted && !named.contains(&spec.name) {

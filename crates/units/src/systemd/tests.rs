@@ -1,6 +1,6 @@
 //! Units as their authors write them, and what they mean.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use aplomb_core::spec::{
@@ -72,6 +72,15 @@ impl World for Machine {
             .filter(fits)
             .cloned()
             .collect()
+    }
+
+    /// Files, links, and the directories their paths go through.
+    fn list(&self, directory: &str) -> Vec<String> {
+        let below = format!("{directory}/");
+        let paths = self.files.keys().chain(self.links.keys());
+        let names = paths.filter_map(|path| path.strip_prefix(&below)?.split('/').next());
+        let names: BTreeSet<&str> = names.collect();
+        names.into_iter().map(str::to_owned).collect()
     }
 
     fn user_exists(&self, _: &str) -> bool {

@@ -1,4 +1,9 @@
 //! Seeded chance, and specs made by it: every field of a spec takes every kind of value sooner or later.
+#![expect(
+    clippy::unwrap_used,
+    clippy::wildcard_enum_match_arm,
+    reason = "helpers of tests, which may panic"
+)]
 
 use aplomb_core::spec::{
     Address, Capabilities, Check, Command, Condition, ConditionKind, Depends, Directory, EnvBase,

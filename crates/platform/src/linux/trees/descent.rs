@@ -128,10 +128,17 @@ impl Kin {
 }
 
 fn is_marked(pid: u32, runs: &BTreeSet<Vec<u8>>) -> bool {
-    let Ok(environment) = std::fs::read(format!("/proc/{pid}/environ")) else {
-        return false;
-    };
-    environment
-        .split(|byte| *byte == 0)
-        .any(|variable| runs.contains(variable))
+    // Times to wait for the end of an exec; one takes microseconds, unless the machine has too much to do.
+    const PATIENCE: usize = 1000;
+    for _ in 0..PATIENCE {
+        let Ok(environment) = std::fs::read(format!("/proc/{pid}/environ")) else {
+            return false;
+        };
+        if !environment.is_empty() || !proc::is_executing(pid) {
+            let mut variables = environment.split(|byte| *byte == 0);
+            return variables.any(|variable| runs.contains(variable));
+        }
+        std::thread::yield_now();
+    }
+    false
 }

@@ -1,5 +1,9 @@
 //! The questions about the machine that reading and checking units asks. Answered by the client, or by a test.
 
+mod remembered;
+
+pub(crate) use remembered::Remembered;
+
 /// The machine the units are meant for. Answers describe this moment; nothing is changed by asking.
 pub trait World {
     /// What is at this absolute path, symbolic links followed.
@@ -31,6 +35,20 @@ pub trait World {
 
     /// Paths that match a pattern with `*`, `?` and `[…]`, in order.
     fn glob(&self, pattern: &str) -> Vec<String>;
+
+    /// Names of all that lies in a directory, in order; none if it cannot be read. Without a path it is the current
+    /// directory. As it stands asked as a pattern, so it is wrong where the directory's own name holds `*`, `?` or
+    /// `[`: a world with real directories answers with its own.
+    fn list(&self, directory: &str) -> Vec<String> {
+        let pattern = match directory {
+            "" => "*".to_owned(),
+            directory => format!("{}/*", directory.trim_end_matches('/')),
+        };
+        let paths = self.glob(&pattern).into_iter();
+        paths
+            .filter_map(|path| Some(path.rsplit(['/', '\\']).next()?.to_owned()))
+            .collect()
+    }
 
     /// Whether the machine knows a user of this name or number.
     fn user_exists(&self, name: &str) -> bool;
