@@ -98,7 +98,7 @@ impl Linux {
             doors: &doors,
             writers: &writers,
             sockets,
-            null: self.null.as_fd(),
+            low: &self.low,
             ready: ready.as_ref().map(|(fd, place)| (fd.as_fd(), *place)),
             private_tmp: extras.and_then(|extras| extras.private_tmp.as_ref()),
             network: extras

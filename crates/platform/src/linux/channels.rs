@@ -10,7 +10,6 @@ use rustix::io::Errno;
 use rustix::net::{self, AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType};
 
 use super::poller::{Poller, Source};
-use super::sys::park;
 use crate::{ChannelId, Happened};
 
 #[derive(Debug, Default)]
@@ -50,7 +49,6 @@ impl Channels {
     }
 
     fn insert(&mut self, poller: &Poller, socket: OwnedFd, state: State) -> io::Result<ChannelId> {
-        let socket = park(socket);
         self.last += 1;
         let id = self.last;
         // Edges, not levels: who does not read is not asked again and again.

@@ -42,6 +42,7 @@ use self::pump::Writers;
 use self::ready::ReadyPipes;
 use self::room::OpenFiles;
 use self::sockets::Sockets;
+use self::spawn::LowDescriptors;
 use self::sys::Nursery;
 use self::trees::Trees;
 use crate::{
@@ -55,6 +56,8 @@ use crate::{
 pub struct Means {
     pub control_groups: bool,
     pub clone3: bool,
+    /// Children begin with our table of descriptors instead of a copy.
+    pub shared_descriptors: bool,
 }
 
 impl Default for Means {
@@ -62,6 +65,7 @@ impl Default for Means {
         Means {
             control_groups: true,
             clone3: true,
+            shared_descriptors: true,
         }
     }
 }
@@ -81,7 +85,7 @@ pub struct Linux {
     sockets: Sockets,
     writers: Writers,
     open_files: OpenFiles,
-    null: OwnedFd,
+    low: LowDescriptors,
     terminal: Option<OwnedFd>,
     /// What the poller told; kept for its room.
     turn: Vec<(Source, EventFlags)>,
@@ -100,6 +104,9 @@ impl Linux {
 
     /// As [`Linux::new`], with less than the kernel offers.
     pub fn with(means: Means) -> io::Result<Linux> {
+        // First, so that their numbers are low.
+        let terminal = spawn::open_terminal();
+        let low = LowDescriptors::take()?;
         let host = HostSignals::open()?;
         let poller = Poller::new()?;
         poller.add(host.fd(), Source::Signals, EventFlags::IN)?;
@@ -112,6 +119,9 @@ impl Linux {
         let mut nursery = Nursery::new();
         if !means.clone3 {
             nursery.forgo_clone3();
+        }
+        if !means.shared_descriptors {
+            nursery.forgo_shared_descriptors();
         }
         Ok(Linux {
             host,
@@ -126,8 +136,8 @@ impl Linux {
             sockets: Sockets::default(),
             writers: Writers::default(),
             open_files: OpenFiles::default(),
-            null: spawn::open_null()?,
-            terminal: spawn::open_terminal(),
+            low,
+            terminal,
             turn: Vec::new(),
             pending: Vec::new(),
         })

@@ -21,7 +21,6 @@ use rustix::pipe::{PipeFlags, pipe_with};
 
 use super::control::address_of;
 use super::poller::{empty, ring};
-use super::sys::park;
 use crate::{Pump, PumpEvent, PumpPort, StreamId};
 
 const EVENTS: usize = 128;
@@ -88,7 +87,6 @@ impl Pump for LinuxPump {
         let (reader, writer) = pipe_with(PipeFlags::CLOEXEC)?;
         // Only our end: a program that finds its own output non-blocking loses lines.
         rustix::fs::fcntl_setfl(&reader, OFlags::NONBLOCK)?;
-        let (reader, writer) = (park(reader), park(writer));
         let data = epoll::EventData::new_u64(stream.0);
         // Nothing can come before the other side knows it: the writing end is still ours, and silent.
         epoll::add(&*self.epoll, &reader, data, epoll::EventFlags::IN)?;

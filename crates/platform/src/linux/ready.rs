@@ -8,7 +8,6 @@ use rustix::event::epoll::EventFlags;
 use rustix::pipe::{PipeFlags, pipe_with};
 
 use super::poller::{Poller, Source};
-use super::sys::park;
 use crate::{Happened, TreeId};
 
 #[derive(Debug, Default)]
@@ -23,7 +22,6 @@ impl ReadyPipes {
         let (reader, writer) = pipe_with(PipeFlags::CLOEXEC | PipeFlags::NONBLOCK)?;
         // Only our end: the program expects an ordinary one.
         rustix::fs::fcntl_setfl(&writer, rustix::fs::OFlags::empty())?;
-        let reader = park(reader);
         self.last += 1;
         poller.add(&reader, Source::ReadyFd(self.last), EventFlags::IN)?;
         self.open.insert(self.last, (tree, reader));

@@ -13,7 +13,6 @@ use rustix::io::Errno;
 use rustix::net::{self, AddressFamily, SocketAddrUnix, SocketFlags, SocketType, sockopt};
 
 use super::control::address_of;
-use super::sys::park;
 use super::users;
 use crate::SocketId;
 
@@ -40,7 +39,6 @@ impl Sockets {
             Address::UnixSeqpacket(address) => local(listen, address, SocketType::SEQPACKET)?,
             Address::Fifo(path) => fifo(listen, Path::new(path))?,
         };
-        let fd = park(fd);
         self.last += 1;
         self.open.insert(self.last, Held { fd, path });
         Ok(SocketId(self.last))

@@ -16,7 +16,7 @@ use aplomb_platform::{
 pub(crate) enum World {
     Fake,
     Linux,
-    /// Children join their groups themselves.
+    /// Children join their groups themselves, and begin with a copy of our descriptors.
     LinuxWithoutClone3,
     /// Trees are sessions.
     LinuxWithoutGroups,
@@ -89,6 +89,7 @@ impl Stage {
                 Linux::with(Means {
                     control_groups: world != World::LinuxWithoutGroups,
                     clone3: world != World::LinuxWithoutClone3,
+                    shared_descriptors: world != World::LinuxWithoutClone3,
                 })
                 .expect("a platform"),
             ),

@@ -7,24 +7,28 @@ use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 use aplomb_core::spec::Stdin;
 use rustix::fs::{MemfdFlags, Mode, OFlags, memfd_create};
 
+use super::low::Loan;
 use super::{Surroundings, setup};
-use crate::linux::sys;
 use crate::linux::sys::script::{Fd, Script, Stage};
 use crate::{Launch, Output, SpawnError, Step};
 
-/// Which descriptor of ours goes where.
+/// Which descriptor of ours goes where. It has to live until the exec.
 #[derive(Debug)]
-pub(super) struct Plan {
+pub(super) struct Plan<'a> {
     places: Vec<Place>,
-    /// Made for this launch, and needed until the exec.
-    made: Made,
+    /// Files through which the child joins further groups.
+    pub(super) doors: Vec<RawFd>,
+    /// The network it is to join.
+    pub(super) network: Option<RawFd>,
+    #[expect(dead_code, reason = "the places point at what was opened for them")]
+    opened: Vec<OwnedFd>,
+    #[expect(dead_code, reason = "what was brought is there as long as the loan")]
+    loan: Loan<'a>,
     /// Above all places.
     floor: RawFd,
     /// Above all descriptors of ours that the child uses.
     above: RawFd,
 }
-
-type Made = Vec<OwnedFd>;
 
 #[derive(Debug)]
 struct Place {
@@ -33,55 +37,67 @@ struct Place {
     to: RawFd,
 }
 
-impl Plan {
-    /// Sources that lie where something else is to lie are lifted out of the way, those that lie high among the many
-    /// long-lived ones are brought down from there.
-    pub(super) fn new(launch: &Launch<'_>, around: &Surroundings<'_>) -> Result<Plan, SpawnError> {
-        let mut made = Vec::new();
-        let mut places = places(launch, around, &mut made)?;
+impl<'a> Plan<'a> {
+    /// Sources that lie where something else is to lie are brought out of the way, and those that lie high are brought
+    /// down, if the child would otherwise need a table as large as that.
+    pub(super) fn new(
+        launch: &Launch<'_>,
+        around: &Surroundings<'a>,
+    ) -> Result<Plan<'a>, SpawnError> {
+        let mut opened = Vec::new();
+        let mut places = places(launch, around, &mut opened)?;
         let floor = places.iter().map(|place| place.to + 1).max().unwrap_or(3);
-        let mut moved: Vec<(RawFd, RawFd)> = Vec::new();
+        let end = if around.shared_descriptors {
+            around.low.end()
+        } else {
+            RawFd::MAX
+        };
+        let mut loan = around.low.lend(floor..end);
+        let mut bring = |from, step| loan.bring(from).map_err(|source| failed(step, source));
         for place in &mut places {
-            let (from, step) = (place.from, place.step);
-            let stays = from == place.to && from <= 2 || (floor..sys::PARKED_FROM).contains(&from);
-            if stays {
-                continue;
+            let stays = place.from == place.to && place.from <= 2;
+            if !stays {
+                place.from = bring(place.from, place.step)?;
             }
-            place.from = match moved.iter().find(|(before, _)| *before == from) {
-                Some((_, after)) => *after,
-                None => lift(from, floor, &mut made).map_err(|source| failed(step, source))?,
-            };
-            moved.push((from, place.from));
         }
-        let others = around.doors.iter().map(AsRawFd::as_raw_fd);
-        let others = others.chain(around.network.iter().map(AsRawFd::as_raw_fd));
-        let others = others.chain(around.terminal.iter().map(AsRawFd::as_raw_fd));
-        let used = others.chain(places.iter().map(|place| place.from)).max();
+        let mut doors = Vec::with_capacity(around.doors.len());
+        for door in around.doors {
+            doors.push(bring(door.as_raw_fd(), Step::ControlGroup)?);
+        }
+        let network = around
+            .network
+            .map(|fd| bring(fd.as_raw_fd(), Step::Sandbox));
+        let network = network.transpose()?;
+        let used = places.iter().map(|place| place.from);
+        let used = used.chain(doors.iter().copied()).chain(network);
+        let used = used.chain(around.terminal.iter().map(AsRawFd::as_raw_fd));
         Ok(Plan {
+            above: used.fold(floor, |above, fd| above.max(fd + 1)),
             places,
-            made,
+            doors,
+            network,
+            opened,
+            loan,
             floor,
-            above: used.map_or(floor, |used| floor.max(used + 1)),
         })
     }
 
     /// The child's first call, where it shares our descriptors: none of the many we have, only the low ones it uses.
     pub(super) fn part(&self, script: &mut Script) {
-        script.stage(Stage::Setup(Step::Sockets));
+        script.stage(Stage::Descriptors);
         script.own_descriptors(self.above);
     }
 
-    /// Puts every descriptor in its place. Returns what has to live until the exec.
-    pub(super) fn place(self, script: &mut Script, around: &Surroundings<'_>) -> Made {
-        for Place { step, from, to } in self.places {
-            script.stage(Stage::Setup(step));
+    /// Puts every descriptor in its place.
+    pub(super) fn place(&self, script: &mut Script, around: &Surroundings<'_>) {
+        for Place { step, from, to } in &self.places {
+            script.stage(Stage::Setup(*step));
             if from != to {
-                script.place(Fd::Known(from), to);
+                script.place(Fd::Known(*from), *to);
             }
         }
         close_gaps(script, around, self.floor);
         script.close_on_exec_from(self.floor);
-        self.made
     }
 }
 
@@ -93,14 +109,14 @@ fn failed(step: Step, source: io::Error) -> SpawnError {
 fn places(
     launch: &Launch<'_>,
     around: &Surroundings<'_>,
-    made: &mut Made,
+    opened: &mut Vec<OwnedFd>,
 ) -> Result<Vec<Place>, SpawnError> {
-    let null = around.null.as_raw_fd();
+    let null = around.low.null();
     let stdin = match &launch.process.stdin {
         Stdin::Null => null,
         Stdin::Inherit => 0,
-        Stdin::File(path) => keep(open(path), made)?,
-        Stdin::Text(text) => keep(hold(text), made)?,
+        Stdin::File(path) => keep(open(path), opened)?,
+        Stdin::Text(text) => keep(hold(text), opened)?,
     };
     let stdout = output(launch.stdout, around, (null, 1, 1))?;
     let stderr = output(launch.stderr, around, (null, stdout, 2))?;
@@ -145,10 +161,10 @@ fn close_gaps(script: &mut Script, around: &Surroundings<'_>, floor: RawFd) {
     }
 }
 
-fn keep(fd: io::Result<OwnedFd>, made: &mut Made) -> Result<RawFd, SpawnError> {
+fn keep(fd: io::Result<OwnedFd>, opened: &mut Vec<OwnedFd>) -> Result<RawFd, SpawnError> {
     let fd = fd.map_err(|source| failed(Step::Stdin, source))?;
     let number = fd.as_raw_fd();
-    made.push(fd);
+    opened.push(fd);
     Ok(number)
 }
 
@@ -163,11 +179,4 @@ fn hold(text: &[u8]) -> io::Result<OwnedFd> {
     file.write_all(text)?;
     file.seek(SeekFrom::Start(0))?;
     Ok(file.into())
-}
-
-fn lift(from: RawFd, floor: RawFd, made: &mut Made) -> io::Result<RawFd> {
-    let copy = sys::duplicate_from(from, floor)?;
-    let number = copy.as_raw_fd();
-    made.push(copy);
-    Ok(number)
 }

@@ -2,6 +2,7 @@
 
 mod descriptors;
 mod identity;
+mod low;
 mod program;
 mod sandbox;
 
@@ -17,6 +18,7 @@ use rustix::fs::{Mode, OFlags};
 
 use self::descriptors::Plan;
 use self::identity::Identity;
+pub(crate) use self::low::LowDescriptors;
 use super::directories::{self, PrivateTmp};
 use super::sys::Nursery;
 use super::sys::script::{Fd, Ready, Refused, Script, Stage};
@@ -32,7 +34,7 @@ pub(crate) struct Surroundings<'a> {
     pub(crate) doors: &'a [OwnedFd],
     pub(crate) writers: &'a BTreeMap<StreamId, OwnedFd>,
     pub(crate) sockets: Vec<BorrowedFd<'a>>,
-    pub(crate) null: BorrowedFd<'a>,
+    pub(crate) low: &'a LowDescriptors,
     /// The writing end of the ready pipe, and where the program expects it.
     pub(crate) ready: Option<(BorrowedFd<'a>, RawFd)>,
     pub(crate) private_tmp: Option<&'a PrivateTmp>,
@@ -53,7 +55,7 @@ pub(crate) fn spawn(
 ) -> Result<u32, SpawnError> {
     let identity = Identity::resolve(launch.process, launch.privilege)?;
     own_directories(launch, &identity)?;
-    let (script, _made) = write(launch, around, &identity)?;
+    let (script, _plan) = write(launch, around, &identity)?;
     let born = nursery.bear(&script, around.cgroup).map_err(birth_failed)?;
     born.map_err(|failed| explain(launch, script.stage(failed.at), failed.source))
 }
@@ -77,11 +79,11 @@ fn own_directories(launch: &Launch<'_>, identity: &Identity) -> Result<(), Spawn
 
 /// The child's whole script: first what needs rights, then the rights go, then what the service's own user must be able
 /// to do, the program last.
-fn write(
+fn write<'a>(
     launch: &Launch<'_>,
-    around: &Surroundings<'_>,
+    around: &Surroundings<'a>,
     identity: &Identity,
-) -> Result<(Ready, Vec<OwnedFd>), SpawnError> {
+) -> Result<(Ready, Plan<'a>), SpawnError> {
     let mut script = Script::default();
     let none = Sandbox::default();
     let sandboxed = launch.privilege != Privilege::Full;
@@ -92,13 +94,13 @@ fn write(
         plan.part(&mut script);
     }
     script.stage(Stage::Setup(Step::ControlGroup));
-    for door in around.doors {
-        script.write(Fd::Known(door.as_raw_fd()), b"0");
+    for door in &plan.doors {
+        script.write(Fd::Known(*door), b"0");
     }
     part(&mut script, around);
     scheduling(&mut script, launch);
-    let made = plan.place(&mut script, around);
-    sandbox::enter(&mut script, sandbox, &view(launch, around))?;
+    plan.place(&mut script, around);
+    sandbox::enter(&mut script, sandbox, &view(launch, around, plan.network))?;
     root_directory(&mut script, launch)?;
     limits(&mut script, launch, around);
     identity::bound(&mut script, sandbox);
@@ -110,7 +112,7 @@ fn write(
     directory(&mut script, launch, identity)?;
     signals(&mut script, launch);
     program::execute(&mut script, launch)?;
-    Ok((script.finish(), made))
+    Ok((script.finish(), plan))
 }
 
 /// A process group of its own, and no controlling terminal. Not a session: the kernel makes a scheduling group for each
@@ -149,14 +151,18 @@ fn scheduling(script: &mut Script, launch: &Launch<'_>) {
     }
 }
 
-fn view<'a>(launch: &'a Launch<'_>, around: &Surroundings<'_>) -> sandbox::View<'a> {
+fn view<'a>(
+    launch: &'a Launch<'_>,
+    around: &Surroundings<'_>,
+    network: Option<RawFd>,
+) -> sandbox::View<'a> {
     let places = around.private_tmp.into_iter().flat_map(PrivateTmp::places);
     let own = launch.process.own_directories.iter();
     sandbox::View {
         root: launch.process.root_directory.as_deref().unwrap_or(""),
         private: places.collect(),
         own: own.map(directories::path_of).collect::<Vec<PathBuf>>(),
-        network: around.network.map(|fd| fd.as_raw_fd()),
+        network,
     }
 }
 
@@ -258,6 +264,8 @@ fn setup(step: Step, source: io::Error) -> SpawnError {
 /// What a failed call means to an operator.
 fn explain(launch: &Launch<'_>, stage: Stage, source: io::Error) -> SpawnError {
     match stage {
+        // A table of its own is a matter of memory only.
+        Stage::Descriptors => SpawnError::NoRoom { source },
         Stage::Setup(step) => setup(step, source),
         Stage::Directory => SpawnError::Directory {
             path: launch
@@ -278,7 +286,7 @@ pub(crate) fn open_terminal() -> Option<OwnedFd> {
 }
 
 /// The device that swallows everything and gives nothing.
-pub(crate) fn open_null() -> io::Result<OwnedFd> {
+fn open_null() -> io::Result<OwnedFd> {
     let flags = OFlags::RDWR | OFlags::CLOEXEC;
     Ok(rustix::fs::open("/dev/null", flags, Mode::empty())?)
 }

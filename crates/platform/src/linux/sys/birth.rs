@@ -1,7 +1,9 @@
 //! The birth of a child that shares our memory until it executes its program.
 //!
-//! With `CLONE_VM` nothing is copied however large we are; with `CLONE_VFORK` the kernel lets us go on when the child has
-//! let go of our memory, at its exec or its end. Without the latter we could go on at once and be woken through a word
+//! With `CLONE_VM` nothing is copied however large we are, and with `CLONE_FILES` neither is our table of descriptors:
+//! the child's first call makes it one of its own, of the low ones it uses. Until then it must not open, close or
+//! duplicate any, and other threads of ours may do so as they like. With `CLONE_VFORK` the kernel lets us go on when the
+//! child has let go of our memory, at its exec or its end. Without it we could go on at once and be woken through a word
 //! the kernel clears; measured, that is no faster, and two would run on one memory.
 
 use std::io;
@@ -61,6 +63,11 @@ impl Nursery {
     /// From now on without clone3, which old kernels lack and strict seccomp filters forbid.
     pub(crate) fn forgo_clone3(&mut self) {
         self.clone3 = false;
+    }
+
+    /// From now on with a copy of our table of descriptors for each child.
+    pub(crate) fn forgo_shared_descriptors(&mut self) {
+        self.shares_descriptors = false;
     }
 
     /// Whether children begin with our very table of descriptors, and must make one of their own before they change it.

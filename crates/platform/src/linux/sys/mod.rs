@@ -56,18 +56,6 @@ pub(crate) fn kill_pidfd(pidfd: BorrowedFd<'_>, signal: Signal) -> io::Result<()
     checked(result).map(drop)
 }
 
-/// From this number on lie descriptors that live long. Those below are for the moment, and for a child to take along:
-/// it begins with a table of all below the highest one it uses.
-pub(crate) const PARKED_FROM: RawFd = 64;
-
-/// Puts a descriptor among the long-lived ones. Where there is no room it stays where it is, which is only slower.
-pub(crate) fn park(fd: OwnedFd) -> OwnedFd {
-    if fd.as_raw_fd() >= PARKED_FROM {
-        return fd;
-    }
-    duplicate_from(fd.as_raw_fd(), PARKED_FROM).unwrap_or(fd)
-}
-
 /// A copy of a descriptor, which may be a standard one nobody owns, at `floor` or above; closed at an exec.
 pub(crate) fn duplicate_from(from: RawFd, floor: RawFd) -> io::Result<OwnedFd> {
     let args = [
@@ -83,4 +71,19 @@ pub(crate) fn duplicate_from(from: RawFd, floor: RawFd) -> io::Result<OwnedFd> {
     let fd = checked(result)?;
     // SAFETY: the kernel has just given it to us.
     Ok(unsafe { OwnedFd::from_raw_fd(fd as RawFd) })
+}
+
+/// The number of `place` becomes a copy of `from`, which may be a standard one nobody owns; closed at an exec.
+pub(crate) fn replace(place: BorrowedFd<'_>, from: RawFd) -> io::Result<()> {
+    let args = [
+        from as usize,
+        place.as_raw_fd() as usize,
+        nr::O_CLOEXEC as usize,
+        0,
+        0,
+        0,
+    ];
+    // SAFETY: dup3 takes numbers only, and the number it replaces stays open.
+    let result = unsafe { syscall(nr::__NR_dup3, args) };
+    checked(result).map(drop)
 }

@@ -40,6 +40,8 @@ pub(crate) struct Ready {
 /// What a call is part of, for the report of its failure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) enum Stage {
+    /// Getting a table of descriptors of its own.
+    Descriptors,
     Setup(Step),
     /// Going to the working directory.
     Directory,

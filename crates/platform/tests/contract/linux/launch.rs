@@ -46,7 +46,7 @@ pub(super) const TESTS: &[Row] = &[
     ),
     (
         "descriptors_that_lie_in_each_others_way_are_sorted_out",
-        ONE,
+        ALL,
         descriptors_that_lie_in_each_others_way_are_sorted_out,
     ),
     (

@@ -1,5 +1,6 @@
 //! What only Linux can be asked.
 
+mod descriptors;
 mod endpoints;
 mod launch;
 mod sandbox;
@@ -37,6 +38,7 @@ const ONE: &[World] = &[World::Linux];
 pub(crate) fn tests() -> impl Iterator<Item = &'static Row> {
     let all = [
         launch::TESTS,
+        descriptors::TESTS,
         endpoints::TESTS,
         trees::TESTS,
         sandbox::TESTS,

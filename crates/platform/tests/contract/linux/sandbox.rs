@@ -4,7 +4,8 @@ use std::fs;
 use std::path::Path;
 
 use aplomb_core::spec::{
-    Capabilities, PathRule, PathRuleKind, Privilege, ProtectHome, ProtectSystem, Sandbox,
+    Address, Capabilities, Listen, PathRule, PathRuleKind, Privilege, ProtectHome, ProtectSystem,
+    Sandbox,
 };
 use aplomb_platform::{Happened, SpawnError, Step};
 
@@ -171,6 +172,14 @@ fn a_private_network_is_shared_in_the_tree(_: World) {
         std::io::ErrorKind::WouldBlock
     );
     play.port.detach(stream);
+    // Enough sockets to lie where ours of the network does.
+    let scratch = Scratch::new();
+    for name in 0..60 {
+        let listen = Listen::new(Address::UnixStream(scratch.path(&name.to_string())));
+        let socket = play.stage.platform.open_socket(&listen);
+        play.sockets.push(socket.unwrap());
+    }
+    play.ready_fd = None;
     assert_eq!(play.run("readlink /proc/self/ns/net"), first);
     let devices = play.run("tail -n +3 /proc/net/dev | cut -d : -f 1; cat /sys/class/net/lo/operstate 2>/dev/null; echo");
     assert!(devices.trim_start().starts_with("lo"), "{devices}");
