@@ -13,7 +13,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use aplomb_protocol::{
-    Answer, Ask, Event, Fault, Lines, Message, Request, StopHow, VERSION, WallNanos, encode,
+    Answer, Ask, Event, Fault, Lines, MAX_ANSWER, Message, Request, StopHow, VERSION, WallNanos,
+    encode,
 };
 
 use crate::failure::{Exit, Failure};
@@ -305,7 +306,7 @@ pub(crate) fn unexpected(asked: &str) -> Failure {
 
 /// Reads until the connection ends, or nobody listens any more.
 fn hear(mut stream: Stream, sounds: &Sender<Sound>) {
-    let mut lines = Lines::default();
+    let mut lines = Lines::with_limit(MAX_ANSWER);
     let mut chunk = [0; CHUNK];
     loop {
         while let Some(message) = lines.take() {

@@ -151,6 +151,7 @@ impl<P: Platform> Engine<P> {
         for probe in self.probes.of_run(run) {
             self.drop_probe(probe);
         }
+        self.matched.remove(&run);
         let Some(held) = self.runs.over(run) else {
             return;
         };
@@ -309,6 +310,9 @@ impl<P: Platform> Engine<P> {
             self.outlet.tell(ToPump::RunBegins {
                 stream: streams(instance)[0],
             });
+        }
+        if main {
+            self.watch_lines(instance, run, spec);
         }
         let ready_fd = ready_fd(spec).filter(|_| main);
         let launch = Launch {

@@ -85,7 +85,7 @@ impl Desk {
                     Ok(request) => heard.requests.push(request),
                     Err(why) => {
                         self.fault(platform, channel, 0, misunderstood(&why));
-                        if matches!(why, DecodeError::TooLong) {
+                        if matches!(why, DecodeError::TooLong { .. }) {
                             heard.gone = self.farewell(platform, channel);
                         }
                     }

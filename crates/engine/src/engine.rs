@@ -76,6 +76,8 @@ pub struct Engine<P: Platform> {
     pub(crate) actions: Vec<Action>,
     pub(crate) runs: Runs,
     pub(crate) probes: Probes,
+    /// Runs whose output had the line that makes them ready.
+    pub(crate) matched: std::collections::BTreeSet<RunId>,
     pub(crate) hooks: Hooks,
     pub(crate) timers: Timers,
     pub(crate) outlet: Outlet,
@@ -160,6 +162,7 @@ impl<P: Platform> Engine<P> {
             actions: Vec::new(),
             runs: Runs::default(),
             probes: Probes::default(),
+            matched: std::collections::BTreeSet::new(),
             hooks: Hooks::default(),
             timers: Timers::default(),
             outlet,

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::JoinHandle;
 
+use aplomb_core::RunId;
 use aplomb_logs::Settings;
 use aplomb_platform::{Platform, Pump, StreamId};
 
@@ -28,6 +29,7 @@ pub(crate) enum ToPump {
     /// Tell when a line matches.
     Watch {
         stream: StreamId,
+        run: RunId,
         pattern: Box<str>,
     },
     Unwatch {
@@ -47,7 +49,7 @@ pub(crate) enum ToPump {
 #[derive(Debug)]
 pub(crate) enum FromPump {
     /// A line was the one watched for.
-    Matched { stream: StreamId },
+    Matched { stream: StreamId, run: RunId },
     /// What was to be watched for is no regular expression.
     BadPattern { stream: StreamId, why: String },
     /// A new log file was begun; this is the old one.

@@ -38,16 +38,9 @@ impl<P: Platform> Engine<P> {
         };
         match &standing.spec.ready {
             Ready::Started | Ready::Delay(_) | Ready::Notify(_) | Ready::Fd(_) => {}
-            Ready::LogLine(pattern) => {
-                let pattern: Box<str> = pattern.as_str().into();
-                for stream in streams(instance)
-                    .into_iter()
-                    .filter(|stream| self.streams.contains(stream))
-                {
-                    self.outlet.tell(ToPump::Watch {
-                        stream,
-                        pattern: pattern.clone(),
-                    });
+            Ready::LogLine(_) => {
+                if self.matched.contains(&run) {
+                    self.run_event(instance, run, RunEvent::Ready);
                 }
             }
             Ready::Probe {
@@ -69,6 +62,23 @@ impl<P: Platform> Engine<P> {
                     attempt,
                 });
                 self.try_probe(probe);
+            }
+        }
+    }
+
+    /// Looks for the line that will make a run ready, before there is a program that could write it.
+    pub(crate) fn watch_lines(&mut self, instance: InstanceId, run: RunId, spec: &Spec) {
+        let Ready::LogLine(pattern) = &spec.ready else {
+            return;
+        };
+        for stream in streams(instance) {
+            if self.streams.contains(&stream) {
+                let pattern = pattern.as_str().into();
+                self.outlet.tell(ToPump::Watch {
+                    stream,
+                    run,
+                    pattern,
+                });
             }
         }
     }
@@ -446,14 +456,10 @@ impl<P: Platform> Engine<P> {
     pub(crate) fn hear_pump(&mut self) {
         while let Some(message) = self.outlet.next() {
             match message {
-                FromPump::Matched { stream } => {
-                    let instance = of_stream(stream);
-                    let run = self
-                        .world
-                        .standing(instance)
-                        .and_then(|standing| standing.run);
-                    if let Some(run) = run {
-                        self.run_event(instance, run, RunEvent::Ready);
+                FromPump::Matched { stream, run } => {
+                    if self.runs.get(run).is_some() {
+                        self.matched.insert(run);
+                        self.run_event(of_stream(stream), run, RunEvent::Ready);
                     }
                 }
                 FromPump::BadPattern { stream, why } => {

@@ -10,7 +10,7 @@ use std::sync::mpsc::{Receiver, Sender, TryRecvError};
 use std::sync::{Arc, Mutex};
 use std::time::{Instant as Clock, SystemTime};
 
-use aplomb_core::Instant;
+use aplomb_core::{Instant, RunId};
 use aplomb_logs::{Carrier, Desk, Fact, Loss, Now, Origin, Progress, Stream, Wall, Zone};
 use aplomb_platform::{PumpEvent, PumpPort, StreamId};
 use regex_lite::Regex;
@@ -40,6 +40,7 @@ struct Way {
 /// A line that is waited for.
 #[derive(Debug)]
 struct Watch {
+    run: RunId,
     pattern: Regex,
     /// The beginning of a line not yet ended.
     begun: Vec<u8>,
@@ -256,7 +257,11 @@ impl Loop {
                 self.drain(stream);
                 self.with_way(stream, |way, now, desk| way.stream.finish(now, desk));
             }
-            ToPump::Watch { stream, pattern } => self.watch(stream, &pattern),
+            ToPump::Watch {
+                stream,
+                run,
+                pattern,
+            } => self.watch(stream, run, &pattern),
             ToPump::Unwatch { stream } => {
                 if let Some(way) = self.ways.get_mut(&stream) {
                     way.watch = None;
@@ -285,11 +290,12 @@ impl Loop {
         self.appoint(id, now);
     }
 
-    fn watch(&mut self, stream: StreamId, pattern: &str) {
+    fn watch(&mut self, stream: StreamId, run: RunId, pattern: &str) {
         match Regex::new(pattern) {
             Ok(pattern) => {
                 if let Some(way) = self.ways.get_mut(&stream) {
                     way.watch = Some(Box::new(Watch {
+                        run,
                         pattern,
                         begun: Vec::new(),
                     }));
@@ -327,9 +333,11 @@ impl Loop {
             return;
         };
         way.stream.write(chunk, now, &mut self.desk);
-        if way.watch.as_mut().is_some_and(|watch| watch.sees(chunk)) {
-            way.watch = None;
-            self.say(FromPump::Matched { stream: id });
+        if let Some(watch) = way.watch.take_if(|watch| watch.sees(chunk)) {
+            self.say(FromPump::Matched {
+                stream: id,
+                run: watch.run,
+            });
         }
         self.tell_facts(id);
         self.appoint(id, now);
@@ -473,6 +481,7 @@ mod tests {
         for cut in 1..text.len() {
             let pattern = Regex::new("^listening on [0-9]+$").expect("compiles");
             let mut watch = Watch {
+                run: RunId(1),
                 pattern,
                 begun: Vec::new(),
             };
@@ -484,6 +493,7 @@ mod tests {
     #[test]
     fn a_line_not_yet_ended_is_not_judged() {
         let mut watch = Watch {
+            run: RunId(1),
             pattern: Regex::new("ready").expect("compiles"),
             begun: Vec::new(),
         };

@@ -12,7 +12,7 @@ mod status;
 
 pub use ask::{Ask, LoadFile, Request, StopHow};
 pub use event::{Event, EventKind};
-pub use line::{DecodeError, Lines, MAX_LINE, encode};
+pub use line::{DecodeError, Lines, MAX_ANSWER, MAX_LINE, encode};
 pub use status::{
     Answer, Fault, FaultKind, LastRun, Member, Message, Milestones, NextStep, Outcome, Readiness,
     ServiceStatus, State, Usage, WallNanos, Wanted,

@@ -3,14 +3,16 @@
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-/// A longer line is refused and the connection closed: nobody asks a megabyte.
+/// A longer request is refused and the connection closed: nobody asks a megabyte.
 pub const MAX_LINE: usize = 1 << 20;
+/// The longest answer a client takes: the status of many thousand services in one line.
+pub const MAX_ANSWER: usize = 256 << 20;
 
 /// Why a line could not be read.
 #[derive(Debug, thiserror::Error)]
 pub enum DecodeError {
-    #[error("the line is longer than {MAX_LINE} bytes")]
-    TooLong,
+    #[error("the line is longer than {limit} bytes")]
+    TooLong { limit: usize },
     #[error("the line is not a message this version understands: {0}")]
     Malformed(#[from] serde_json::Error),
 }
@@ -27,17 +29,38 @@ pub fn encode<T: Serialize>(message: &T, into: &mut Vec<u8>) {
 }
 
 /// Collects bytes and gives back whole messages.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Lines {
     pending: Vec<u8>,
     read: usize,
+    /// Up to here there is no line end after `read`.
+    searched: usize,
+    limit: usize,
+}
+
+impl Default for Lines {
+    /// For requests: lines of at most [`MAX_LINE`] bytes.
+    fn default() -> Lines {
+        Lines::with_limit(MAX_LINE)
+    }
 }
 
 impl Lines {
+    /// For lines of at most `limit` bytes.
+    pub fn with_limit(limit: usize) -> Lines {
+        Lines {
+            pending: Vec::new(),
+            read: 0,
+            searched: 0,
+            limit,
+        }
+    }
+
     /// More bytes have arrived.
     pub fn push(&mut self, bytes: &[u8]) {
         if self.read > 0 {
             self.pending.drain(..self.read);
+            self.searched -= self.read;
             self.read = 0;
         }
         self.pending.extend_from_slice(bytes);
@@ -49,16 +72,21 @@ impl Lines {
     /// After `TooLong` the stream is of no use any more; after `Malformed` the next line may be fine.
     pub fn take<T: DeserializeOwned>(&mut self) -> Option<Result<T, DecodeError>> {
         loop {
-            let rest = &self.pending[self.read..];
-            let Some(end) = rest.iter().position(|byte| *byte == b'\n') else {
-                return (rest.len() > MAX_LINE).then_some(Err(DecodeError::TooLong));
+            let limit = self.limit;
+            let unsearched = &self.pending[self.searched..];
+            let Some(at) = unsearched.iter().position(|byte| *byte == b'\n') else {
+                self.searched = self.pending.len();
+                let long = self.pending.len() - self.read > limit;
+                return long.then_some(Err(DecodeError::TooLong { limit }));
             };
-            if end > MAX_LINE {
-                return Some(Err(DecodeError::TooLong));
+            let end = self.searched + at;
+            let line = &self.pending[self.read..end];
+            if line.len() > limit {
+                return Some(Err(DecodeError::TooLong { limit }));
             }
-            let line = &rest[..end];
             let message = (!line.trim_ascii().is_empty()).then(|| serde_json::from_slice(line));
-            self.read += end + 1;
+            self.read = end + 1;
+            self.searched = self.read;
             if let Some(message) = message {
                 return Some(message.map_err(DecodeError::from));
             }
@@ -127,8 +155,20 @@ mod tests {
         lines.push(&vec![b'x'; MAX_LINE + 1]);
         assert!(matches!(
             lines.take::<Request>(),
-            Some(Err(DecodeError::TooLong))
+            Some(Err(DecodeError::TooLong { .. }))
         ));
+    }
+
+    #[test]
+    fn a_client_takes_the_long_answer_an_engine_would_not() {
+        let text = "x".repeat(3 * MAX_LINE);
+        let mut bytes = Vec::new();
+        encode(&text, &mut bytes);
+        let mut lines = Lines::with_limit(crate::MAX_ANSWER);
+        for piece in bytes.chunks(16 << 10) {
+            lines.push(piece);
+        }
+        assert_eq!(lines.take::<String>().and_then(Result::ok), Some(text));
     }
 
     #[test]

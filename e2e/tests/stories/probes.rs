@@ -1,6 +1,6 @@
 //! Each proof of readiness: nothing is ready before it, and is once it is there.
 
-use aplomb_protocol::State;
+use aplomb_protocol::{EventKind, State};
 
 use crate::engine::Engine;
 use crate::stage::{Stage, free_port};
@@ -49,6 +49,28 @@ fn http_proves_readiness_by_status_and_body() {
 #[test]
 fn a_log_line_proves_readiness() {
     ready_only_after(r#""log ^listening on [0-9]+$""#, "say=listening on 80");
+}
+
+#[test]
+fn a_log_line_said_at_once_is_not_missed() {
+    let stage = Stage::new();
+    let mut engine = Engine::playing(
+        &stage,
+        r#"
+        [service.hasty]
+        command = ["ACTOR", "say=listening on 80"]
+        ready = "log ^listening on [0-9]+$"
+        start-timeout = "40s"
+        instances = 30
+        "#,
+    );
+    // Whoever of them is first: thirty have to come.
+    for _ in 0..30 {
+        engine.ears.find("another one is ready", |event| {
+            event.kind == EventKind::Ready
+        });
+    }
+    engine.end();
 }
 
 #[test]

@@ -33,11 +33,14 @@ impl Trees {
             let (children, others): (Vec<u32>, Vec<u32>) = new
                 .into_iter()
                 .partition(|pid| is_child(*pid) || self.bore(*pid));
-            seen.extend(children.iter().chain(&others));
+            // The young first: whose parent is gone changes its place in the tree while it is being looked for. One not
+            // found a second time is looked for again in the next round.
+            let found = self.signal_safely(id, signal, others, &mut count)?;
+            seen.extend(found);
             for pid in children {
+                seen.insert(pid);
                 count += reached(sys::kill(pid, signal))?.reached;
             }
-            count += self.signal_safely(id, signal, others)?;
         }
         Ok(Sent { reached: count })
     }
@@ -52,20 +55,26 @@ impl Trees {
 
     /// To members that are not our children, whose numbers may be somebody else's by now: each is opened first, and
     /// signalled if its number is still in the tree after that.
-    fn signal_safely(&mut self, id: TreeId, signal: Signal, pids: Vec<u32>) -> io::Result<usize> {
+    fn signal_safely(
+        &mut self,
+        id: TreeId,
+        signal: Signal,
+        pids: Vec<u32>,
+        count: &mut usize,
+    ) -> io::Result<BTreeSet<u32>> {
         let opened: Vec<(u32, OwnedFd)> = pids
             .into_iter()
             .filter_map(|pid| Some((pid, open_process(pid)?)))
             .collect();
         if opened.is_empty() {
-            return Ok(0);
+            return Ok(BTreeSet::new());
         }
         let still: BTreeSet<u32> = self.pids(id)?.into_iter().collect();
-        let mut count = 0;
         for (_, process) in opened.iter().filter(|(pid, _)| still.contains(pid)) {
-            count += reached(sys::kill_pidfd(process.as_fd(), signal))?.reached;
+            *count += reached(sys::kill_pidfd(process.as_fd(), signal))?.reached;
         }
-        Ok(count)
+        let found = opened.iter().map(|(pid, _)| *pid);
+        Ok(found.filter(|pid| still.contains(pid)).collect())
     }
 
     pub(crate) fn kill(
