@@ -14,13 +14,15 @@ fn killing_the_foreground_client_stops_everything_in_order() {
         &stage,
         r#"
         [service.web]
-        command = ["ACTOR", "daemon"]
+        command = ["ACTOR", "daemon", "append=STAGE/daemon:here"]
         requires = ["store"]
         [service.store]
         command = ["ACTOR"]
         "#,
     );
     ears.state("web", State::Running);
+    // One born after the request to end would be waited for until the kill.
+    until("the daemon runs", || !stage.read("daemon").is_empty());
     signal(&client, Signal::SIGKILL);
     let events = ears.until_its_end();
     assert_eq!(order(&events, came_to(State::Stopped)), ["web", "store"]);
