@@ -5,6 +5,8 @@
 
 mod bench;
 mod corpus;
+#[cfg(test)]
+mod house;
 mod oracle;
 
 use std::env;

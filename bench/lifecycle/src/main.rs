@@ -5,7 +5,7 @@
 
 mod hand_off;
 #[path = "../../../crates/lifecycle/tests/e2e/load.rs"]
-#[allow(clippy::unwrap_used, dead_code)]
+#[expect(clippy::unwrap_used, dead_code, reason = "shared with the tests, which use more of it")]
 mod load;
 mod plain;
 mod process;
