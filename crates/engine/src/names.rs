@@ -2,6 +2,7 @@
 
 use aplomb_core::{InstanceId, World};
 use aplomb_protocol::{Fault, FaultKind};
+use aplomb_units::words::nearest;
 
 /// All services the words mean, each once, in the order of the words.
 pub(crate) fn resolve(world: &World, words: &[String]) -> Result<Vec<InstanceId>, Fault> {
@@ -89,15 +90,12 @@ fn glob(pattern: &[u8], text: &[u8]) -> bool {
 }
 
 fn unknown(all: &[(String, InstanceId)], word: &str) -> Fault {
-    let near = all
-        .iter()
-        .min_by_key(|(name, _)| distance(name, word))
-        .filter(|(name, _)| distance(name, word) <= 1 + word.chars().count() / 3);
+    let near = nearest(word, all.iter().map(|(name, _)| name.as_str()));
     Fault {
         kind: FaultKind::UnknownService,
         message: format!("there is no service `{word}`"),
         action: Some(match near {
-            Some((name, _)) => format!("did you mean `{name}`?"),
+            Some(name) => format!("did you mean `{name}`?"),
             None => "see `aplomb list`".to_owned(),
         }),
         diagnostics: Vec::new(),
@@ -123,22 +121,6 @@ fn ambiguous(word: &str, several: &[&(String, InstanceId)]) -> Fault {
         )),
         diagnostics: Vec::new(),
     }
-}
-
-/// Edits that make one word of the other (Levenshtein).
-fn distance(one: &str, other: &str) -> usize {
-    let other: Vec<char> = other.chars().collect();
-    let mut row: Vec<usize> = (0..=other.len()).collect();
-    for (i, a) in one.chars().enumerate() {
-        let mut diagonal = row[0];
-        row[0] = i + 1;
-        for (j, b) in other.iter().enumerate() {
-            let change = diagonal + usize::from(a != *b);
-            diagonal = row[j + 1];
-            row[j + 1] = change.min(row[j] + 1).min(diagonal + 1);
-        }
-    }
-    row[other.len()]
 }
 
 #[cfg(test)]
