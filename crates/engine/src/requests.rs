@@ -436,7 +436,7 @@ fn holding_words(holding: &aplomb_platform::Holding) -> String {
             format!("a control group each, below {root}")
         }
         aplomb_platform::Holding::Subreaper { because } => {
-            format!("sessions and orphans that come to us ({because})")
+            format!("descent: parents, and orphans that come to us ({because})")
         }
         aplomb_platform::Holding::Job => "a job object each".to_owned(),
         aplomb_platform::Holding::Fake => "a simulation".to_owned(),
