@@ -14,9 +14,11 @@ mod spawn_error;
 pub mod fake;
 #[cfg(target_os = "linux")]
 pub mod linux;
+#[cfg(windows)]
+pub mod windows;
 
 pub use duties::{
-    ChannelId, Happened, Holding, HostSignal, Member, Notification, Peer, Platform, ProcessId,
+    Asking, ChannelId, Happened, Holding, HostSignal, Member, Notification, Peer, Platform, ProcessId,
     Pump, PumpEvent, PumpPort, Sent, SocketId, Started, StreamId, TreeId, Usage,
 };
 pub use executable::is_executable;
