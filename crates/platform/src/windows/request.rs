@@ -44,6 +44,10 @@ const TOOK_TOO_LONG: u32 = 201;
 /// Joining a console whose carrier hangs takes for ever.
 const PATIENCE: Duration = Duration::from_secs(5);
 
+/// A program gets its console when its own code has begun; until then it is deaf.
+const YOUNG: Duration = Duration::from_millis(500);
+const A_MOMENT: Duration = Duration::from_millis(20);
+
 /// Copies at work.
 #[derive(Debug, Default)]
 pub(crate) struct Requests {
@@ -222,8 +226,26 @@ fn programs(pids: &[u32]) -> Vec<u32> {
     programs.copied().collect()
 }
 
-/// Speaks into each console of these once; tells who heard it.
+/// Speaks to these; again a little later where nobody has a console yet and one of them has only just begun.
 fn say(what: Said, pids: &[u32]) -> io::Result<Vec<u32>> {
+    loop {
+        let heard = say_now(what, pids)?;
+        if !heard.is_empty() || !pids.iter().any(|pid| is_young(*pid)) {
+            return Ok(heard);
+        }
+        std::thread::sleep(A_MOMENT);
+    }
+}
+
+/// Whether it may not have its console yet.
+fn is_young(pid: u32) -> bool {
+    let process = process::open(pid, process::Right::Look);
+    let age = process.and_then(|process| sys::inspect::age(&process));
+    age.is_ok_and(|age| age < YOUNG)
+}
+
+/// Speaks into each console of these once; tells who heard it.
+fn say_now(what: Said, pids: &[u32]) -> io::Result<Vec<u32>> {
     let mut heard: Vec<u32> = Vec::new();
     for pid in pids {
         if heard.contains(pid) {

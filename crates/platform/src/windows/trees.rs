@@ -43,11 +43,19 @@ struct Tree {
     limits: Limits,
     /// Those we watch whose end has not been told.
     watched: BTreeSet<ProcessId>,
-    /// Its emptiness is to be told.
-    asked: bool,
+    emptiness: Emptiness,
     /// Whoever is born is ended, until it is empty.
     killing: bool,
     frozen: Option<Frozen>,
+}
+
+/// Whether somebody waits to be told that nobody is left.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Emptiness {
+    NotAsked,
+    Asked,
+    /// Said, once, for this life of the tree.
+    Told,
 }
 
 /// What is held back while a tree is frozen.
@@ -70,7 +78,7 @@ impl Trees {
             job,
             limits,
             watched: BTreeSet::new(),
-            asked: false,
+            emptiness: Emptiness::NotAsked,
             killing: false,
             frozen: None,
         };
@@ -110,7 +118,11 @@ impl Trees {
 
     /// A birth is about to happen: the kill of a former life does not concern it.
     pub(crate) fn expect_birth(&mut self, tree: TreeId) -> io::Result<()> {
-        self.get_mut(tree)?.killing = false;
+        let tree = self.get_mut(tree)?;
+        tree.killing = false;
+        if tree.emptiness == Emptiness::Told {
+            tree.emptiness = Emptiness::NotAsked;
+        }
         Ok(())
     }
 
@@ -150,10 +162,10 @@ impl Trees {
             return;
         };
         // The ends of those we watch come first.
-        if !tree.asked || !tree.watched.is_empty() || !tree.is_empty() {
+        if tree.emptiness != Emptiness::Asked || !tree.watched.is_empty() || !tree.is_empty() {
             return;
         }
-        tree.asked = false;
+        tree.emptiness = Emptiness::Told;
         tree.killing = false;
         tree.frozen = None;
         self.of_pid.retain(|_, of| *of != id);
@@ -161,8 +173,11 @@ impl Trees {
     }
 
     pub(crate) fn watch_empty(&mut self, id: TreeId, into: &mut Vec<Happened>) {
-        if let Some(tree) = self.trees.get_mut(&id) {
-            tree.asked = true;
+        let Some(tree) = self.trees.get_mut(&id) else {
+            return;
+        };
+        if tree.emptiness == Emptiness::NotAsked {
+            tree.emptiness = Emptiness::Asked;
             self.tell_if_empty(id, into);
         }
     }

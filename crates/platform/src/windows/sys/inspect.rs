@@ -2,18 +2,19 @@
 
 use std::io;
 use std::os::windows::io::{AsRawHandle, FromRawHandle, OwnedHandle};
-use std::ptr::null_mut;
+use std::time::Duration;
 
 use windows_sys::Wdk::System::Threading::{NtQueryInformationProcess, ProcessCommandLineInformation};
-use windows_sys::Win32::Foundation::INVALID_HANDLE_VALUE;
+use windows_sys::Win32::Foundation::{FILETIME, INVALID_HANDLE_VALUE};
 use windows_sys::Win32::System::Diagnostics::ToolHelp::{
     CreateToolhelp32Snapshot, PROCESSENTRY32W, Process32FirstW, Process32NextW, TH32CS_SNAPPROCESS,
 };
 use windows_sys::Win32::System::ProcessStatus::{
     K32GetProcessMemoryInfo, PROCESS_MEMORY_COUNTERS_EX,
 };
+use windows_sys::Win32::System::SystemInformation::GetSystemTimeAsFileTime;
 use windows_sys::Win32::System::Threading::{
-    GetProcessHandleCount, QueryFullProcessImageNameW,
+    GetProcessHandleCount, GetProcessTimes, QueryFullProcessImageNameW,
 };
 
 use super::{done, size_of};
@@ -98,14 +99,39 @@ pub(crate) fn command_line(process: &OwnedHandle) -> io::Result<String> {
     Ok(String::from_utf16_lossy(&text.collect::<Vec<_>>()))
 }
 
-/// Bytes of memory a process has been promised and needs no file for.
+/// Bytes of memory a process has been promised and shares with nobody; those it has where the system does not tell.
 pub(crate) fn memory(process: &OwnedHandle) -> Option<u64> {
     let mut told = PROCESS_MEMORY_COUNTERS_EX::default();
     let length = size_of::<PROCESS_MEMORY_COUNTERS_EX>();
     let pointer = (&raw mut told).cast();
     // SAFETY: the structure is of the size told.
     let answer = unsafe { K32GetProcessMemoryInfo(process.as_raw_handle(), pointer, length) };
-    (answer != 0).then_some(told.PrivateUsage as u64)
+    let promised = told.PrivateUsage.max(told.PagefileUsage);
+    let bytes = if promised == 0 { told.WorkingSetSize } else { promised };
+    (answer != 0).then_some(bytes as u64)
+}
+
+/// How long a process has been alive.
+pub(crate) fn age(process: &OwnedHandle) -> io::Result<Duration> {
+    let (mut born, mut end) = (FILETIME::default(), FILETIME::default());
+    let (mut kernel, mut user) = (FILETIME::default(), FILETIME::default());
+    // SAFETY: an open handle; four times are written where we point.
+    let answer = unsafe {
+        GetProcessTimes(
+            process.as_raw_handle(),
+            &raw mut born,
+            &raw mut end,
+            &raw mut kernel,
+            &raw mut user,
+        )
+    };
+    done(answer)?;
+    let mut now = FILETIME::default();
+    // SAFETY: written where we point.
+    unsafe { GetSystemTimeAsFileTime(&raw mut now) };
+    let ticks = |time: FILETIME| u64::from(time.dwHighDateTime) << 32 | u64::from(time.dwLowDateTime);
+    let age = ticks(now).saturating_sub(ticks(born));
+    Ok(Duration::from_nanos(age.saturating_mul(100)))
 }
 
 /// Handles a process has open; `None` where this system does not tell.
@@ -124,7 +150,7 @@ pub(crate) fn is_wine() -> bool {
     };
     // SAFETY: terminated text; the library is always there and never let go of.
     let library = unsafe { GetModuleHandleW(name.as_ptr()) };
-    if library == null_mut() {
+    if library.is_null() {
         return false;
     }
     // SAFETY: an open library and terminated text.
