@@ -213,6 +213,8 @@ pub enum Happened {
     /// A request to members of this tree reached nobody, and why.
     Unheard {
         tree: TreeId,
+        /// `None`: it was a signal.
+        asking: Option<Asking>,
         why: String,
     },
     /// A message on the notify socket.

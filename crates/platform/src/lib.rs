@@ -12,10 +12,17 @@ mod launch;
 mod spawn_error;
 
 pub mod fake;
+pub mod variables;
 #[cfg(target_os = "linux")]
 pub mod linux;
 #[cfg(windows)]
 pub mod windows;
+
+/// The platform of the system this is built for.
+#[cfg(target_os = "linux")]
+pub use linux::Linux as Native;
+#[cfg(windows)]
+pub use windows::Windows as Native;
 
 pub use duties::{
     Asking, ChannelId, Happened, Holding, HostSignal, Member, Notification, Peer, Platform, ProcessId,

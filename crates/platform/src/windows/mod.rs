@@ -9,6 +9,7 @@
 //! stopped by signal. Every other one is refused.
 
 mod channels;
+pub mod client;
 mod command_line;
 mod control;
 pub mod directories;
@@ -43,7 +44,7 @@ use self::poller::{Poller, Source};
 use self::processes::Processes;
 use self::pump::Writers;
 use self::ready::ReadyPipes;
-use self::request::{Requests, Way};
+use self::request::{Requests, Wanted, Way};
 use self::sys::console::{self, Said};
 use self::sys::port::Packet;
 use self::trees::Trees;
@@ -157,12 +158,12 @@ impl Windows {
             Meaning::End(signal) => Ok(Sent {
                 reached: usize::from(known.end_with(signal)),
             }),
-            Meaning::Ask(way) => {
-                if !self.trees.keep_for_thaw(tree, Some(process), way) {
+            Meaning::Ask(wanted) => {
+                if !self.trees.keep_for_thaw(tree, Some(process), wanted) {
                     let known = self.processes.get(process);
                     let handle = known.map(|known| &known.handle);
                     self.requests
-                        .ask_process(&self.poller, tree, handle, way)?;
+                        .ask_process(&self.poller, tree, handle, wanted)?;
                 }
                 Ok(Sent { reached: 1 })
             }
@@ -170,12 +171,12 @@ impl Windows {
     }
 
     fn ask_members(&mut self, tree: TreeId, asking: Asking) -> io::Result<()> {
-        let way = Way::Only(asking);
-        if self.trees.keep_for_thaw(tree, None, way) {
+        let wanted = Wanted::asked(asking);
+        if self.trees.keep_for_thaw(tree, None, wanted) {
             return Ok(());
         }
         let job = self.trees.job(tree)?;
-        self.requests.ask_tree(&self.poller, tree, job, way)
+        self.requests.ask_tree(&self.poller, tree, job, wanted)
     }
 }
 
@@ -202,7 +203,7 @@ fn code_of(signal: Signal) -> u32 {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Meaning {
     Nothing,
-    Ask(Way),
+    Ask(Wanted),
     /// The end, at once, which counts as that of this signal.
     End(Signal),
 }
@@ -210,9 +211,9 @@ enum Meaning {
 fn meaning(signal: Signal) -> io::Result<Meaning> {
     match signal {
         Signal::CONT => Ok(Meaning::Nothing),
-        Signal::TERM => Ok(Meaning::Ask(Way::Politely)),
-        Signal::INT => Ok(Meaning::Ask(Way::Only(Asking::CtrlC))),
-        Signal::QUIT => Ok(Meaning::Ask(Way::Only(Asking::CtrlBreak))),
+        Signal::TERM => Ok(Meaning::Ask(Wanted::signalled(Way::Politely))),
+        Signal::INT => Ok(Meaning::Ask(Wanted::signalled(Way::Only(Asking::CtrlC)))),
+        Signal::QUIT => Ok(Meaning::Ask(Wanted::signalled(Way::Only(Asking::CtrlBreak)))),
         Signal::KILL | Signal::ABRT => Ok(Meaning::End(signal)),
         other => {
             let why = format!("Windows has nothing like {other}");
@@ -311,10 +312,10 @@ impl Platform for Windows {
                 self.processes.killed(tree, signal);
                 self.trees.job(tree)?.terminate(code_of(signal))?;
             }
-            Meaning::Ask(way) => {
-                if reached > 0 && !self.trees.keep_for_thaw(tree, None, way) {
+            Meaning::Ask(wanted) => {
+                if reached > 0 && !self.trees.keep_for_thaw(tree, None, wanted) {
                     let job = self.trees.job(tree)?;
-                    self.requests.ask_tree(&self.poller, tree, job, way)?;
+                    self.requests.ask_tree(&self.poller, tree, job, wanted)?;
                 }
             }
         }
@@ -322,7 +323,7 @@ impl Platform for Windows {
     }
 
     fn ask(&mut self, process: ProcessId, asking: Asking) -> io::Result<()> {
-        let asked = self.signal_one(process, Meaning::Ask(Way::Only(asking)));
+        let asked = self.signal_one(process, Meaning::Ask(Wanted::asked(asking)));
         asked.map(drop)
     }
 
@@ -342,12 +343,12 @@ impl Platform for Windows {
     }
 
     fn thaw(&mut self, tree: TreeId) -> io::Result<()> {
-        for (process, way) in self.trees.thaw(tree)? {
+        for (process, wanted) in self.trees.thaw(tree)? {
             match process {
-                Some(process) => drop(self.signal_one(process, Meaning::Ask(way))?),
+                Some(process) => drop(self.signal_one(process, Meaning::Ask(wanted))?),
                 None => {
                     let job = self.trees.job(tree)?;
-                    self.requests.ask_tree(&self.poller, tree, job, way)?;
+                    self.requests.ask_tree(&self.poller, tree, job, wanted)?;
                 }
             }
         }

@@ -23,6 +23,14 @@ use crate::{Asking, Happened, TreeId};
 /// The first word of such a copy's command line.
 pub const VERB: &str = "ask-to-end";
 
+/// What is to be asked, and on whose behalf.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Wanted {
+    pub way: Way,
+    /// The engine's own word for it; `None`: it sent a signal.
+    pub asked: Option<Asking>,
+}
+
 /// How somebody is asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Way {
@@ -38,6 +46,19 @@ const WAYS: [(&str, Way); 5] = [
     ("quit-threads", Way::Only(Asking::QuitThreads)),
     ("politely", Way::Politely),
 ];
+
+impl Wanted {
+    pub(crate) fn asked(asking: Asking) -> Wanted {
+        Wanted {
+            way: Way::Only(asking),
+            asked: Some(asking),
+        }
+    }
+
+    pub(crate) fn signalled(way: Way) -> Wanted {
+        Wanted { way, asked: None }
+    }
+}
 /// What the copy ends with where it could not do its work; below that it is the number of those it reached.
 const FAILED: u32 = 200;
 const TOOK_TOO_LONG: u32 = 201;
@@ -58,7 +79,7 @@ pub(crate) struct Requests {
 #[derive(Debug)]
 struct Copy {
     tree: TreeId,
-    way: Way,
+    wanted: Wanted,
     _watch: EndWatch,
     handle: OwnedHandle,
 }
@@ -69,9 +90,9 @@ impl Requests {
         poller: &Poller,
         tree: TreeId,
         job: &Job,
-        way: Way,
+        wanted: Wanted,
     ) -> io::Result<()> {
-        self.begin(poller, tree, way, "tree", job.raw())
+        self.begin(poller, tree, wanted, "tree", job.raw())
     }
 
     pub(crate) fn ask_process(
@@ -79,17 +100,17 @@ impl Requests {
         poller: &Poller,
         tree: TreeId,
         process: Option<&OwnedHandle>,
-        way: Way,
+        wanted: Wanted,
     ) -> io::Result<()> {
         let process = process.ok_or(io::ErrorKind::NotFound)?;
-        self.begin(poller, tree, way, "process", process.as_raw_handle())
+        self.begin(poller, tree, wanted, "process", process.as_raw_handle())
     }
 
     fn begin(
         &mut self,
         poller: &Poller,
         tree: TreeId,
-        way: Way,
+        wanted: Wanted,
         scope: &str,
         whom: RawHandle,
     ) -> io::Result<()> {
@@ -97,7 +118,7 @@ impl Requests {
         let own = std::env::current_exe()?;
         let own = own.to_str().ok_or(io::ErrorKind::InvalidInput)?;
         let number = whom.as_raw_handle().addr().to_string();
-        let words = [own, VERB, name(way), scope, &number].map(str::to_owned);
+        let words = [own, VERB, name(wanted.way), scope, &number].map(str::to_owned);
         let copy = Birth {
             program: Some(own),
             command_line: &command_line::of(&words),
@@ -115,7 +136,7 @@ impl Requests {
         let watch = EndWatch::begin(&born.process, poller.poster(), packet)?;
         let copy = Copy {
             tree,
-            way,
+            wanted,
             _watch: watch,
             handle: born.process,
         };
@@ -126,7 +147,7 @@ impl Requests {
     /// A copy has done its work: something to tell, where it reached nobody.
     pub(crate) fn over(&mut self, id: u64) -> Option<Happened> {
         let copy = self.under_way.remove(&id)?;
-        let why = match (process::exit_code(&copy.handle), copy.way) {
+        let why = match (process::exit_code(&copy.handle), copy.wanted.way) {
             (Some(FAILED) | None, _) => "the system refused it",
             (Some(TOOK_TOO_LONG..), _) => "the carrier of its console does not answer",
             (Some(1..), _) => return None,
@@ -137,7 +158,8 @@ impl Requests {
         };
         Some(Happened::Unheard {
             tree: copy.tree,
-            why: format!("{} reached nobody: {why}", said(copy.way)),
+            asking: copy.wanted.asked,
+            why: format!("{} reached nobody: {why}", said(copy.wanted.way)),
         })
     }
 }

@@ -16,7 +16,7 @@ use windows_sys::Win32::System::SystemServices::{
 use super::limits;
 use super::poller::{Poller, Source};
 use super::processes::Ended;
-use super::request::Way;
+use super::request::Wanted;
 use super::sys::inspect;
 use super::sys::job::{Job, Limits};
 use super::sys::port::Packet;
@@ -63,7 +63,7 @@ enum Emptiness {
 struct Frozen {
     suspended: BTreeMap<u32, OwnedHandle>,
     /// Requests reach even a suspended process, so they wait here.
-    kept: Vec<(Option<ProcessId>, Way)>,
+    kept: Vec<(Option<ProcessId>, Wanted)>,
 }
 
 impl Trees {
@@ -291,7 +291,7 @@ impl Trees {
     }
 
     /// Resumes every member; tells the requests that waited for it.
-    pub(crate) fn thaw(&mut self, id: TreeId) -> io::Result<Vec<(Option<ProcessId>, Way)>> {
+    pub(crate) fn thaw(&mut self, id: TreeId) -> io::Result<Vec<(Option<ProcessId>, Wanted)>> {
         let Some(frozen) = self.get_mut(id)?.frozen.take() else {
             return Ok(Vec::new());
         };
@@ -307,13 +307,13 @@ impl Trees {
         &mut self,
         tree: TreeId,
         process: Option<ProcessId>,
-        way: Way,
+        wanted: Wanted,
     ) -> bool {
         let tree = self.trees.get_mut(&tree);
         let Some(frozen) = tree.and_then(|tree| tree.frozen.as_mut()) else {
             return false;
         };
-        frozen.kept.push((process, way));
+        frozen.kept.push((process, wanted));
         true
     }
 

@@ -5,16 +5,18 @@ use std::io;
 use std::os::windows::fs::OpenOptionsExt;
 use std::os::windows::io::{AsRawHandle, FromRawHandle, OwnedHandle};
 use std::ptr::null;
+use std::time::Duration;
 
 use windows_sys::Win32::Foundation::{GENERIC_WRITE, INVALID_HANDLE_VALUE};
 use windows_sys::Win32::Storage::FileSystem::{
     FILE_FLAG_FIRST_PIPE_INSTANCE, FILE_FLAG_OVERLAPPED, FILE_READ_ATTRIBUTES, PIPE_ACCESS_DUPLEX,
     PIPE_ACCESS_INBOUND, SECURITY_IDENTIFICATION,
 };
+use windows_sys::Win32::System::IO::CancelIoEx;
 use windows_sys::Win32::System::Pipes::{
     CreateNamedPipeW, GetNamedPipeClientProcessId, PIPE_READMODE_BYTE, PIPE_READMODE_MESSAGE,
     PIPE_REJECT_REMOTE_CLIENTS, PIPE_TYPE_BYTE, PIPE_TYPE_MESSAGE, PIPE_UNLIMITED_INSTANCES,
-    PIPE_WAIT,
+    PIPE_WAIT, WaitNamedPipeW,
 };
 
 use super::security::Security;
@@ -96,6 +98,35 @@ pub(crate) fn writer(name: &str) -> io::Result<OwnedHandle> {
         .security_qos_flags(SECURITY_IDENTIFICATION)
         .open(name)?;
     Ok(file.into())
+}
+
+/// Our end of a pipe that somebody else serves, for transfers of both ways. Waits up to `patience` where all its ends
+/// are taken. The server learns who we are, and may not act in our name.
+pub(crate) fn connect(name: &str, patience: Duration) -> io::Result<OwnedHandle> {
+    const ERROR_PIPE_BUSY: i32 = 231;
+    let wide = wide(name)?;
+    loop {
+        let opened = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .custom_flags(FILE_FLAG_OVERLAPPED)
+            .security_qos_flags(SECURITY_IDENTIFICATION)
+            .open(name);
+        match opened {
+            Err(error) if error.raw_os_error() == Some(ERROR_PIPE_BUSY) => {}
+            Ok(file) => return Ok(file.into()),
+            Err(error) => return Err(error),
+        }
+        let millis = u32::try_from(patience.as_millis()).unwrap_or(u32::MAX - 1);
+        // SAFETY: terminated text.
+        done(unsafe { WaitNamedPipeW(wide.as_ptr(), millis) })?;
+    }
+}
+
+/// Cancels whatever is under way on a pipe, whoever began it.
+pub(crate) fn cancel_all(pipe: &OwnedHandle) {
+    // SAFETY: an open handle; without a structure all transfers on it are meant.
+    unsafe { CancelIoEx(pipe.as_raw_handle(), null()) };
 }
 
 /// Who connected. The number is that of the moment of connecting; the process may be gone.

@@ -6,10 +6,11 @@ use std::ptr::null_mut;
 
 use windows_sys::Win32::Foundation::{HANDLE, LocalFree};
 use windows_sys::Win32::Security::Authorization::{
-    ConvertSidToStringSidW, ConvertStringSecurityDescriptorToSecurityDescriptorW, SDDL_REVISION_1,
+    ConvertSidToStringSidW, ConvertStringSecurityDescriptorToSecurityDescriptorW, GetSecurityInfo,
+    SDDL_REVISION_1, SE_KERNEL_OBJECT,
 };
 use windows_sys::Win32::Security::{
-    GetTokenInformation, PSECURITY_DESCRIPTOR, SECURITY_ATTRIBUTES, TOKEN_ELEVATION, TOKEN_QUERY,
+    GetTokenInformation, OWNER_SECURITY_INFORMATION, PSECURITY_DESCRIPTOR, PSID, SECURITY_ATTRIBUTES, TOKEN_ELEVATION, TOKEN_QUERY,
     TOKEN_USER, TokenElevation, TokenUser,
 };
 use windows_sys::Win32::System::Threading::{GetCurrentProcess, OpenProcessToken};
@@ -101,13 +102,46 @@ pub(crate) fn own_sid() -> io::Result<String> {
     let user: *const TOKEN_USER = room.as_ptr().cast();
     // SAFETY: the call has filled a TOKEN_USER at the beginning of the room, which is aligned for it.
     let sid = unsafe { (*user).User.Sid };
+    text_of(sid)
+}
+
+/// `S-1-5-…`
+fn text_of(sid: PSID) -> io::Result<String> {
     let mut text = null_mut();
-    // SAFETY: the SID lies in the room; the text is allocated by the call.
+    // SAFETY: the SID lives in its caller's memory; the text is allocated by the call.
     done(unsafe { ConvertSidToStringSidW(sid, &raw mut text) })?;
     let words = take_text(text);
     // SAFETY: the system allocated it with LocalAlloc, as documented.
     unsafe { LocalFree(text.cast()) };
     Ok(words)
+}
+
+/// Whether something is ours, the administrators' or the system's; so that nobody else's pipe is taken for an engine's.
+pub(crate) fn is_trusted(handle: &OwnedHandle) -> io::Result<bool> {
+    const SYSTEM: &str = "S-1-5-18";
+    const ADMINISTRATORS: &str = "S-1-5-32-544";
+    let (mut owner, mut descriptor) = (null_mut(), null_mut());
+    // SAFETY: an open handle; the owner points into the descriptor, which is ours to free.
+    let error = unsafe {
+        GetSecurityInfo(
+            handle.as_raw_handle(),
+            SE_KERNEL_OBJECT,
+            OWNER_SECURITY_INFORMATION,
+            &raw mut owner,
+            null_mut(),
+            null_mut(),
+            null_mut(),
+            &raw mut descriptor,
+        )
+    };
+    if error != 0 {
+        return Err(io::Error::from_raw_os_error(error.cast_signed()));
+    }
+    let descriptor = Security { descriptor };
+    let sid = text_of(owner);
+    drop(descriptor);
+    let sid = sid?;
+    Ok(sid == SYSTEM || sid == ADMINISTRATORS || sid == own_sid()?)
 }
 
 /// Whether this process has an administrator's full rights.

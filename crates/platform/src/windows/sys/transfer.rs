@@ -138,6 +138,15 @@ impl Transfer {
         carried
     }
 
+    /// Waits until the transfer under way is over: the bytes carried.
+    pub(crate) fn settle(&mut self) -> io::Result<usize> {
+        let wire = self.under_way.take().ok_or(io::ErrorKind::NotConnected)?;
+        let carried = self.result(&wire, 1);
+        self.buffer
+            .truncate(carried.as_ref().copied().unwrap_or(0));
+        carried
+    }
+
     /// A clean structure for the next transfer; nothing is under way.
     fn blank(&mut self) -> *mut OVERLAPPED {
         debug_assert!(self.under_way.is_none(), "one at a time");
