@@ -28,6 +28,6 @@ pub use duties::{
     Asking, ChannelId, Happened, Holding, HostSignal, Member, Notification, Peer, Platform, ProcessId,
     Pump, PumpEvent, PumpPort, Sent, SocketId, Started, StreamId, TreeId, Usage,
 };
-pub use executable::is_executable;
+pub use executable::{find_program, is_executable, program_at};
 pub use launch::{Launch, Output};
 pub use spawn_error::{SpawnError, Step};

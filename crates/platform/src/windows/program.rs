@@ -3,10 +3,9 @@
 use std::path::Path;
 
 use super::environment;
+use crate::executable::{find_program, program_at};
+use crate::variables::BETWEEN_PATHS;
 use crate::{Launch, SpawnError};
-
-/// Endings this platform executes, in the order they are tried.
-const ENDINGS: [&str; 4] = ["exe", "com", "bat", "cmd"];
 
 /// The file to execute.
 pub(crate) fn find(launch: &Launch<'_>) -> Result<String, SpawnError> {
@@ -15,7 +14,7 @@ pub(crate) fn find(launch: &Launch<'_>) -> Result<String, SpawnError> {
     };
     let is_path = launch.program.contains(['/', '\\']);
     if is_path {
-        let found = with_ending(launch.program);
+        let found = program_at(launch.program);
         return match found {
             Some(path) => Ok(path),
             None if Path::new(launch.program).is_dir() => Err(SpawnError::NotExecutable {
@@ -27,32 +26,17 @@ pub(crate) fn find(launch: &Launch<'_>) -> Result<String, SpawnError> {
             None => Err(not_found()),
         };
     }
-    let path = environment::value(launch.env, "PATH").map(str::to_owned);
-    let path = path.or_else(|| std::env::var("PATH").ok());
-    let path = path.unwrap_or_default();
-    let of_variable = path.split(';').filter(|directory| !directory.is_empty());
-    let directories: Vec<&str> = if launch.search_path.is_empty() {
-        of_variable.collect()
-    } else {
-        launch.search_path.iter().map(String::as_str).collect()
+    let of_variable = || {
+        let path = environment::value(launch.env, "PATH").map(str::to_owned);
+        path.or_else(|| std::env::var("PATH").ok())
+            .unwrap_or_default()
     };
-    let mut paths = directories
-        .iter()
-        .map(|directory| Path::new(directory.trim_matches('"')).join(launch.program));
-    paths
-        .find_map(|path| with_ending(path.to_str()?))
-        .ok_or_else(not_found)
-}
-
-/// The path as it stands where its ending is one of ours, else with the first ending for which there is a file.
-fn with_ending(path: &str) -> Option<String> {
-    if crate::is_executable(Path::new(path)) {
-        return Some(path.to_owned());
-    }
-    ENDINGS
-        .iter()
-        .map(|ending| format!("{path}.{ending}"))
-        .find(|path| Path::new(path).is_file())
+    let directories = if launch.search_path.is_empty() {
+        of_variable()
+    } else {
+        launch.search_path.join(BETWEEN_PATHS)
+    };
+    find_program(launch.program, &directories).ok_or_else(not_found)
 }
 
 /// Whether the command interpreter has to read it.

@@ -24,10 +24,10 @@ pub(crate) struct Security {
 }
 
 impl Security {
-    /// Full access for SYSTEM, administrators and ourselves; none for others.
+    /// Ours, with full access for SYSTEM, administrators and ourselves; none for others.
     pub(crate) fn ours() -> io::Result<Security> {
         let own = own_sid()?;
-        Security::parse(&format!("D:P(A;;GA;;;SY)(A;;GA;;;BA)(A;;GA;;;{own})"))
+        Security::parse(&format!("O:{own}D:P(A;;GA;;;SY)(A;;GA;;;BA)(A;;GA;;;{own})"))
     }
 
     /// As [`Security::ours`], and everybody who has logged on, services included, may write.
