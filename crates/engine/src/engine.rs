@@ -299,6 +299,7 @@ impl<P: Platform> Engine<P> {
                     self.run_event(instance, run, RunEvent::TreeEmpty);
                 }
             }
+            Happened::Unheard { tree, asking, why } => self.unheard(tree, asking, why),
             Happened::Notified(notification) => self.notified(&notification),
             Happened::ReadyLine { tree } => {
                 if let Some((run, held)) = self.runs.of_tree(tree) {
