@@ -4,8 +4,10 @@
 //! An application goes Starting → Running → Stopping → Over and never back. A component is Dormant (lazy), Waiting (for
 //! `after`), Starting, in BackOff, Up, Stopping, Cut (its time is over, its code may still run) or Over. A component may
 //! restart, so its lives are numbered by `run`; news of an earlier life is ignored. `start.rs` holds the way up,
-//! `stop.rs` the way down.
+//! `ask.rs` the requests to end, `stop.rs` the way down, `hurry.rs` what happens when time runs short.
 
+mod ask;
+mod hurry;
 mod start;
 mod stop;
 #[cfg(test)]
