@@ -77,6 +77,7 @@ mod life;
 mod machine;
 mod nested;
 mod notice;
+mod notify;
 mod part;
 mod plan;
 mod report;

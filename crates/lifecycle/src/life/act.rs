@@ -29,6 +29,11 @@ impl Life {
                 }
             }
             Action::Ready => self.ready(id),
+            Action::StillStarting { within } => {
+                if id == ROOT {
+                    self.host.starting(within);
+                }
+            }
             Action::Unready {
                 cause,
                 within,

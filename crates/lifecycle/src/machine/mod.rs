@@ -105,6 +105,10 @@ pub(crate) enum Action {
         why: String,
     },
     Ready,
+    /// The start goes on; what is still starting gives up after `within`.
+    StillStarting {
+        within: Duration,
+    },
     /// The stop began.
     Unready {
         cause: Cause,
@@ -252,6 +256,8 @@ pub(crate) struct Machine {
     phase: Phase,
     fault: Option<Fault>,
     seed: u64,
+    /// When the platform last heard that the start goes on.
+    start_told: Option<Instant>,
     record: Option<Box<Stop>>,
 }
 
@@ -264,6 +270,7 @@ impl Machine {
             phase: Phase::Starting,
             fault: None,
             seed,
+            start_told: None,
             record: None,
         }
     }
@@ -274,6 +281,7 @@ impl Machine {
             self.after_the_end(event, now);
             return;
         }
+        let goes_on = matches!(event, Event::Up(..) | Event::Progress(_));
         match event {
             Event::Declared(id, part) => self.declared(id, *part, now, out),
             Event::Wanted(id) => self.wanted(id, now, out),
@@ -288,6 +296,9 @@ impl Machine {
             Event::Time => {}
         }
         self.settle(now, out);
+        if goes_on {
+            self.start_goes_on(now, out);
+        }
     }
 
     /// The next moment at which [`Event::Time`] must be given, if nothing else happens before.

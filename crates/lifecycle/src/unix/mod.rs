@@ -17,6 +17,7 @@ mod threads;
 pub(crate) use bell::Bell;
 pub(crate) use host::{Host, HostEvent, is_impatient, resignal};
 pub(crate) use mailbox::{Inbox, Post, Received, mailbox};
+pub(crate) use notify::Line;
 #[cfg(feature = "http")]
 pub(crate) use sys::close_backlog;
 pub(crate) use sys::exit_now;

@@ -5,12 +5,14 @@
 
 mod host;
 mod mailbox;
+mod notify;
 mod service;
 pub(crate) mod signals;
 mod sys;
 
 pub(crate) use host::{Host, HostEvent, is_impatient, resignal};
 pub(crate) use mailbox::{Inbox, Post, Received, mailbox};
+pub(crate) use notify::Line;
 pub(crate) use sys::exit_now;
 
 /// There is nothing besides messages: system callbacks may send those themselves.

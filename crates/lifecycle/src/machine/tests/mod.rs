@@ -98,6 +98,7 @@ impl World {
             Action::Tell { id, level, .. } => self.told(*id, *level),
             Action::GaveUp { .. }
             | Action::Ready
+            | Action::StillStarting { .. }
             | Action::Unready { .. }
             | Action::StageBegan { .. } => {}
             Action::Extend { .. } | Action::StillWaiting | Action::Dump | Action::Failed { .. } => {

@@ -194,3 +194,34 @@ fn news_of_an_earlier_life_is_ignored() {
         State::Up { .. }
     ));
 }
+
+#[test]
+fn a_long_start_tells_the_platform_that_it_goes_on_and_a_stalled_one_does_not() {
+    let mut world = World::new(settings());
+    let slow = Script {
+        up_after: Some(20_000),
+        ..quick()
+    };
+    let index = world.declare(Stage::STORES.part("index").announces(), slow);
+    for second in 1..=5 {
+        world.run_to(second * 1_000);
+        world.give(Event::Progress(index));
+        // Twice in a moment is told once.
+        world.give(Event::Progress(index));
+    }
+    world.run_to(25_000);
+    let told: Vec<(u64, u128)> = world
+        .seen
+        .iter()
+        .filter_map(|(at, action)| {
+            let Action::StillStarting { within } = action else {
+                return None;
+            };
+            Some((*at, within.as_millis()))
+        })
+        .collect();
+    let expected: Vec<(u64, u128)> = (1..=5)
+        .map(|second| (second * 1_000, 30_000 - u128::from(second) * 1_000))
+        .collect();
+    assert_eq!(told, expected);
+}
