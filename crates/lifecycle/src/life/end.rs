@@ -19,13 +19,14 @@ impl Life {
         let Some(group) = self.groups.get_mut(&id) else {
             return;
         };
-        let report = record::report(group, code);
+        let mut report = record::report(group, code);
         if let Some((parent, part, run)) = group.parent {
             group.whole.cell.tell(Level::Abort, None);
             self.groups.remove(&id);
             self.nested_finished(parent, part, run, code, report);
             return;
         }
+        self.name_the_leftovers(&mut report);
         let report = Arc::new(report);
         self.write(&report);
         self.say(&Notice::Finished(Arc::clone(&report)));
@@ -33,6 +34,15 @@ impl Life {
         drop(self.app.whole.finished.set((code, report)));
         self.app.whole.cell.tell(Level::Abort, None);
         self.end = Some(code);
+    }
+
+    fn name_the_leftovers(&self, report: &mut Report) {
+        for cell in self.groups.values().flat_map(|group| group.cells.values()) {
+            // Ours, and of no use any more.
+            cell.seen().bell = None;
+        }
+        report.children_left = os::children();
+        report.descriptors_left = self.opened.since();
     }
 
     fn write(&self, report: &Report) {

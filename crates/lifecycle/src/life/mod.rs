@@ -2,13 +2,13 @@
 //!
 //! One thread for the whole program, nested applications included; it never runs user code save the drivers that start
 //! a component (they spawn and return) and the observer. A blocked runtime therefore cannot keep it from reporting,
-//! cutting and ending. `words.rs` says what is waited for, `record.rs` writes the report, `host.rs` talks to whoever
-//! started us.
+//! cutting and ending. `act.rs` does what the machine says, `words.rs` says what is waited for, `record.rs` and `end.rs` write
+//! the report and see the process out, `host.rs` talks to whoever started us.
 
 mod act;
 mod end;
 mod nesting;
-mod record;
+pub(crate) mod record;
 mod words;
 
 use std::collections::BTreeMap;
@@ -124,6 +124,7 @@ pub(crate) struct Life {
     observer: Observer,
     kill_margin: Duration,
     report_to: Option<std::path::PathBuf>,
+    opened: os::Opened,
     end: Option<u8>,
 }
 
@@ -150,6 +151,7 @@ impl Life {
             observer: setting.observer,
             kill_margin,
             report_to: setting.report_to,
+            opened: os::Opened::now(),
             end: None,
         }
     }
