@@ -4,6 +4,7 @@
 use crate::process::Victim;
 #[cfg(unix)]
 use crate::under_load;
+use crate::{http2, streams};
 
 pub(crate) fn all() -> Vec<(String, Box<dyn Fn() + Send>)> {
     let mut all: Vec<(String, Box<dyn Fn() + Send>)> = Vec::new();
@@ -45,6 +46,31 @@ pub(crate) fn all() -> Vec<(String, Box<dyn Fn() + Send>)> {
                 Box::new(move || hang_in(stage)),
             ));
         }
+        let mut add = |name: &str, story: fn()| all.push((name.to_owned(), Box::new(story)));
+        add(
+            "an_upgraded_connection_is_told_and_waited_for",
+            streams::an_upgrade_is_told,
+        );
+        add(
+            "an_upgraded_connection_that_does_not_listen_ends_in_time",
+            streams::a_deaf_upgrade_ends,
+        );
+        add(
+            "an_upgraded_connection_that_does_not_listen_is_named",
+            streams::a_deaf_upgrade_is_named,
+        );
+        add(
+            "an_event_stream_is_told_and_ends_whole",
+            streams::events_are_told,
+        );
+        add(
+            "an_event_stream_that_does_not_listen_ends_whole_in_time",
+            streams::deaf_events_end_whole,
+        );
+        add(
+            "http2_gets_goaway_while_somebody_still_accepts_and_every_stream_ends",
+            http2::goaway,
+        );
         #[cfg(unix)]
         all.push((
             "a_stop_under_load_loses_nothing".into(),

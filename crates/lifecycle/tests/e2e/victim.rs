@@ -93,6 +93,7 @@ pub(crate) fn run(mode: &str) -> ExitCode {
             .run(async |app| idle(&app)),
         "child" => builder(LONG).run(child),
         "http" => builder(LONG).lame_duck(Duration::from_secs(2)).run(serve),
+        "streams" => builder(SHORT).run(serve),
         "health" => builder(SHORT)
             .health(([127, 0, 0, 1], argument.parse().unwrap()).into())
             .run(async |app| {
@@ -372,6 +373,7 @@ async fn serve(app: App) -> Result<(), BoxError> {
         .route("/long", get(|| after(3_000)))
         .route("/big", get(|| async { "x".repeat(16 << 20) }))
         .route("/frozen", get(frozen))
+        .merge(crate::streams::routes())
         .merge(http::health_routes(&app));
     let listener = http::listen("127.0.0.1:0")?;
     say(&format!("ADDRESS {}", listener.local_addr()?));
