@@ -29,8 +29,12 @@ pub(crate) fn all() -> Vec<(String, Box<dyn Fn() + Send>)> {
             restarts,
         );
         add(
-            "an_operation_over_its_budget_is_released_and_named",
+            "an_operation_over_its_budget_is_named_its_connection_closed_and_the_rest_goes_on",
             bounded,
+        );
+        add(
+            "a_pool_that_waits_says_what_is_out_and_where_it_was_taken",
+            leaky_pool,
         );
         for percent in [0, 1, 5, 9] {
             let name = format!("a_stop_at_{percent}0_percent_of_the_start_closes_what_was_open");
@@ -258,11 +262,24 @@ fn restarts() {
 
 fn bounded() {
     let mut victim = Victim::start("bounded");
-    victim.line("RELEASED");
     assert_eq!(
         victim.line("ERROR"),
         "ERROR `db` did not answer within 150 ms"
     );
+    assert_eq!(victim.line("CLOSED"), "CLOSED after 1 byte");
+    victim.line("GOES ON");
     victim.ask_to_stop();
     assert_eq!(victim.end().code(), 0);
+}
+
+fn leaky_pool() {
+    let mut victim = Victim::ready("leaky-pool");
+    victim.ask_to_stop();
+    let ended = victim.end();
+    assert_eq!((ended.code(), ended.outcome("db")), (124, "aborted"));
+    let held = ended.component("db")["cut_off"][0].as_str().unwrap();
+    assert!(
+        held.starts_with("1 of 2 connections out, taken at ") && held.contains("victim.rs:"),
+        "{held}"
+    );
 }
