@@ -52,6 +52,10 @@ pub(crate) fn all() -> Vec<(String, Box<dyn Fn() + Send>)> {
         }
         let mut add = |name: &str, story: fn()| all.push((name.to_owned(), Box::new(story)));
         add(
+            "connections_that_the_kernel_has_queued_are_answered",
+            streams::the_queue_is_taken,
+        );
+        add(
             "an_upgraded_connection_is_told_and_waited_for",
             streams::an_upgrade_is_told,
         );

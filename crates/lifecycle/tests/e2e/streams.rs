@@ -159,6 +159,35 @@ pub(crate) fn a_deaf_upgrade_ends() {
     assert_eq!(ended.component("api")["in_flight_at_stop"], 1);
 }
 
+/// Closing a listener resets what the kernel has queued for it: all of these would be lost.
+pub(crate) fn the_queue_is_taken() {
+    let mut victim = Victim::start("queue");
+    let address = victim.line("ADDRESS").split(' ').nth(1).unwrap().to_owned();
+    victim.line("READY");
+    let ask = |path: &str| {
+        let mut client = TcpStream::connect(&address).unwrap();
+        client.set_read_timeout(Some(PATIENCE)).unwrap();
+        write!(
+            client,
+            "GET {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n"
+        )
+        .unwrap();
+        client
+    };
+    let blocking = ask("/block");
+    victim.line("BLOCKED");
+    let queued: Vec<TcpStream> = (0..20).map(|_| ask("/fast")).collect();
+    victim.ask_to_stop();
+    for client in queued {
+        assert!(rest(client).ends_with("\r\n\r\nfast"));
+    }
+    assert!(rest(blocking).ends_with("\r\n\r\nmoved on"));
+    let ended = victim.end();
+    assert_eq!(ended.code(), 0);
+    let facts = &ended.component("api-listener")["facts"];
+    assert_eq!(facts["drained_from_queue"], 20);
+}
+
 /// With time to say so: whoever watches the stop reads what it waits for.
 pub(crate) fn a_deaf_upgrade_is_named() {
     let (mut victim, client) = asked("http", "/talk-deaf", UPGRADING, "hello\n");

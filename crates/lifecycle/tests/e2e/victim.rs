@@ -97,6 +97,7 @@ pub(crate) fn run(mode: &str) -> ExitCode {
             .run(async |app| idle(&app)),
         "child" => builder(LONG).run(child),
         "http" => builder(LONG).lame_duck(Duration::from_secs(2)).run(serve),
+        "queue" => queue(),
         "leaky-pool" => builder(SHORT).run(leaky_pool),
         #[cfg(unix)]
         "leaves" => builder(LONG).run(leaves),
@@ -381,11 +382,14 @@ async fn leaky_pool(app: App) -> Result<(), BoxError> {
 /// What people forget: a child, a listener, a file. And the last line of a log.
 #[cfg(unix)]
 async fn leaves(app: App) -> Result<(), BoxError> {
-    let child = std::process::Command::new("sleep").arg("60").spawn()?;
+    let child = std::process::Command::new("sleep")
+        .arg("60")
+        .stdout(std::process::Stdio::null())
+        .spawn()?;
     let listener = std::net::TcpListener::bind("127.0.0.1:0")?;
     say(&format!("LEFT {} {}", child.id(), listener.local_addr()?));
-    std::mem::forget((child, listener));
     let log = std::fs::File::create(std::env::var("LOG")?)?;
+    std::mem::forget((child, listener, log.try_clone()?));
     let mut log = app.sink(Stage::TELEMETRY.part("log"), log);
     app.spawn(Stage::STORES.part("last"), async move |ctx| {
         ctx.stopping().await;
@@ -393,6 +397,41 @@ async fn leaves(app: App) -> Result<(), BoxError> {
         Ok(())
     });
     Ok(())
+}
+
+/// A server whose runtime stands still, once `/block` was asked, until its listener has been told to stop: whatever
+/// connects meanwhile is in the kernel's queue.
+fn queue() -> ExitCode {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
+    let report = runtime.block_on(async {
+        let life = builder(LONG).install().unwrap();
+        heed_stdin(life.app());
+        let (opens, gate) = std::sync::mpsc::channel::<()>();
+        let gate = Arc::new(std::sync::Mutex::new(gate));
+        let block = async move || {
+            say("BLOCKED");
+            gate.lock().unwrap().recv().unwrap();
+            "moved on"
+        };
+        let router = Router::new()
+            .route("/fast", get(|| async { "fast" }))
+            .route("/block", get(block));
+        let listener = http::listen("127.0.0.1:0").unwrap();
+        say(&format!("ADDRESS {}", listener.local_addr().unwrap()));
+        life.app().serve_http("api", listener, router);
+        // Declared after the listener, so told after it.
+        life.app().thread(Stage::INTAKE.part("gate"), move |ctx| {
+            ctx.park();
+            opens.send(())?;
+            Ok(())
+        });
+        life.registered();
+        life.wait().await
+    });
+    ExitCode::from(report.exit)
 }
 
 /// Other code of this process has handlers of its own: one was there before us, one came later.
