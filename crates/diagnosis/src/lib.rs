@@ -6,6 +6,8 @@
 //!
 //! Not here: when to ask (`aplomb-engine`), how it looks on a terminal (`aplomb`'s `ui`).
 
+pub mod linux;
 mod memory;
+pub mod stack;
 
 pub use memory::{Mapping, Memory, ReadError};
