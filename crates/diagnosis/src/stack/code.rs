@@ -15,14 +15,20 @@ const CALLS: usize = 64 << 10;
 /// Reads code and knows what is before each return address.
 pub(crate) struct Code<'a> {
     memory: &'a dyn Memory,
+    pub(crate) read: ReadCode,
+}
+
+/// What has been read of a process's code.
+#[derive(Debug, Default)]
+pub(crate) struct ReadCode {
     /// Where code may run, in order and without overlap.
     ranges: Vec<(u64, u64)>,
     pages: BTreeMap<u64, Option<Box<[u8; PAGE as usize]>>>,
     calls: BTreeMap<u64, Option<Call>>,
 }
 
-impl<'a> Code<'a> {
-    pub(crate) fn new(memory: &'a dyn Memory, mappings: &[Mapping]) -> Self {
+impl ReadCode {
+    pub(crate) fn of(mappings: &[Mapping]) -> Self {
         let mut ranges: Vec<(u64, u64)> = mappings
             .iter()
             .filter(|mapping| mapping.is_executable && mapping.start < mapping.end)
@@ -30,18 +36,25 @@ impl<'a> Code<'a> {
             .collect();
         ranges.sort_unstable();
         Self {
-            memory,
             ranges,
-            pages: BTreeMap::new(),
-            calls: BTreeMap::new(),
+            ..Self::default()
         }
+    }
+}
+
+impl<'a> Code<'a> {
+    pub(crate) fn new(memory: &'a dyn Memory, read: ReadCode) -> Self {
+        Self { memory, read }
     }
 
     pub(crate) fn is_code(&self, address: u64) -> bool {
-        let after = self.ranges.partition_point(|(start, _)| *start <= address);
+        let after = self
+            .read
+            .ranges
+            .partition_point(|(start, _)| *start <= address);
         after
             .checked_sub(1)
-            .is_some_and(|index| address < self.ranges[index].1)
+            .is_some_and(|index| address < self.read.ranges[index].1)
     }
 
     /// The call before `address`, if it is code that something can return to.
@@ -49,14 +62,14 @@ impl<'a> Code<'a> {
         if !self.is_code(address.checked_sub(1)?) {
             return None;
         }
-        if let Some(known) = self.calls.get(&address) {
+        if let Some(known) = self.read.calls.get(&address) {
             return *known;
         }
         let call = call::before(arch, self, address);
-        if self.calls.len() >= CALLS {
-            self.calls.clear();
+        if self.read.calls.len() >= CALLS {
+            self.read.calls.clear();
         }
-        self.calls.insert(address, call);
+        self.read.calls.insert(address, call);
         call
     }
 
@@ -75,15 +88,15 @@ impl<'a> Code<'a> {
     }
 
     fn page(&mut self, number: u64) -> Option<&[u8; PAGE as usize]> {
-        if !self.pages.contains_key(&number) {
-            if self.pages.len() >= PAGES {
-                self.pages.clear();
+        if !self.read.pages.contains_key(&number) {
+            if self.read.pages.len() >= PAGES {
+                self.read.pages.clear();
             }
             let start = number * PAGE;
             let mut bytes = Box::new([0; PAGE as usize]);
             let is_read = self.is_code(start) && self.memory.read(start, &mut *bytes).is_ok();
-            self.pages.insert(number, is_read.then_some(bytes));
+            self.read.pages.insert(number, is_read.then_some(bytes));
         }
-        self.pages.get(&number)?.as_deref()
+        self.read.pages.get(&number)?.as_deref()
     }
 }

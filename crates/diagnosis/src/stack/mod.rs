@@ -29,7 +29,7 @@ use std::sync::Arc;
 pub use file::{ModuleFile, Modules};
 pub use module::ModuleCache;
 pub use registers::{Arch, Register};
-pub use unwinder::{MAX_FRAMES, Unwinder};
+pub use unwinder::{MAX_FRAMES, ProcessNotes, Unwinder};
 
 /// Where a walk begins.
 #[derive(Debug, Clone, PartialEq, Eq)]

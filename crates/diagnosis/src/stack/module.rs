@@ -63,8 +63,14 @@ pub(crate) struct Loaded<'a> {
     files: &'a dyn Modules,
     mappings: &'a [Mapping],
     cache: &'a mut ModuleCache,
+    pub(crate) found: FoundModules,
+}
+
+/// Which modules were found in a process.
+#[derive(Debug, Default)]
+pub(crate) struct FoundModules {
     /// For each mapping that was asked for: its module's place in the cache or, read from memory, in `own`.
-    known: BTreeMap<usize, Option<Place>>,
+    by_mapping: BTreeMap<usize, Option<Place>>,
     own: Vec<Module>,
 }
 
@@ -91,14 +97,14 @@ impl<'a> Loaded<'a> {
         memory: &'a dyn Memory,
         files: &'a dyn Modules,
         cache: &'a mut ModuleCache,
+        found: FoundModules,
     ) -> Self {
         Self {
             memory,
             files,
             mappings,
             cache,
-            known: BTreeMap::new(),
-            own: Vec::new(),
+            found,
         }
     }
 
@@ -121,11 +127,11 @@ impl<'a> Loaded<'a> {
     /// The module around `address`, and where in it that is.
     pub(crate) fn find(&mut self, address: u64) -> Option<Linked> {
         let (index, mapping) = self.mapping(address)?;
-        let place = match self.known.get(&index) {
+        let place = match self.found.by_mapping.get(&index) {
             Some(place) => (*place)?,
             None => {
                 let place = self.open(index, mapping);
-                self.known.insert(index, place);
+                self.found.by_mapping.insert(index, place);
                 place?
             }
         };
@@ -146,7 +152,7 @@ impl<'a> Loaded<'a> {
     fn module(&mut self, place: Place) -> &mut Module {
         match place {
             Place::Shared(index) => &mut self.cache.modules[index],
-            Place::Own(index) => &mut self.own[index],
+            Place::Own(index) => &mut self.found.own[index],
         }
     }
 
@@ -165,12 +171,13 @@ impl<'a> Loaded<'a> {
                 return Some(Place::Shared(index));
             }
         }
-        if self.own.len() >= MAX_MODULES {
+        if self.found.own.len() >= MAX_MODULES {
             return None;
         }
-        self.own
+        self.found
+            .own
             .push(Module::new(Image::from_memory(self.memory, base?)?));
-        Some(Place::Own(self.own.len() - 1))
+        Some(Place::Own(self.found.own.len() - 1))
     }
 
     fn open_file(&mut self, mapping: &Mapping, base: Option<u64>) -> Option<usize> {

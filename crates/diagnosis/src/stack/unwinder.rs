@@ -10,10 +10,10 @@ use std::sync::Arc;
 
 use super::call::Call;
 use super::cfi::{Cfa, Halt, Row};
-use super::code::Code;
+use super::code::{Code, ReadCode};
 use super::copy::StackCopy;
 use super::file::Modules;
-use super::module::{Loaded, ModuleCache};
+use super::module::{FoundModules, Loaded, ModuleCache};
 use super::registers::{Arch, Register, Registers};
 use super::search::{Callee, MAX_WORDS};
 use super::{End, Frame, How, Stack, Start, prologue, signal};
@@ -32,6 +32,21 @@ pub struct Unwinder<'a> {
     memory: &'a dyn Memory,
     loaded: Loaded<'a>,
     pub(crate) code: Code<'a>,
+    learned: Learned,
+}
+
+/// What walks have learned about one process: of use only with the same one, and while its mappings stay.
+///
+/// For callers that cannot keep an [`Unwinder`] from one walk to the next.
+#[derive(Debug)]
+pub struct ProcessNotes {
+    learned: Learned,
+    code: ReadCode,
+    found: FoundModules,
+}
+
+#[derive(Debug)]
+struct Learned {
     arch: Arch,
     rows: BTreeMap<u64, Option<Rc<Row>>>,
     names: BTreeMap<u64, Named>,
@@ -70,30 +85,62 @@ impl<'a> Unwinder<'a> {
         files: &'a dyn Modules,
         cache: &'a mut ModuleCache,
     ) -> Self {
-        let mut unwinder = Self {
-            memory,
-            loaded: Loaded::new(mappings, memory, files, cache),
-            code: Code::new(memory, mappings),
+        let learned = Learned {
             arch: Arch::X86_64,
             rows: BTreeMap::new(),
             names: BTreeMap::new(),
             paths: BTreeMap::new(),
             effort: MAX_EFFORT,
         };
+        let (code, found) = (ReadCode::of(mappings), FoundModules::default());
+        let notes = ProcessNotes {
+            learned,
+            code,
+            found,
+        };
+        let mut unwinder = Self::resume(notes, mappings, memory, files, cache);
         let first = mappings
             .iter()
             .filter(|mapping| mapping.is_executable)
             .find_map(|mapping| unwinder.loaded.find(mapping.start));
         if let Some(first) = first {
-            unwinder.arch = unwinder.loaded.at(first).image.elf.arch;
+            unwinder.learned.arch = unwinder.loaded.at(first).image.elf.arch;
         }
         unwinder
+    }
+
+    /// As [`Unwinder::new`], with what earlier walks have learned about the same process, its mappings and `cache`
+    /// being the same.
+    #[must_use]
+    pub fn resume(
+        notes: ProcessNotes,
+        mappings: &'a [Mapping],
+        memory: &'a dyn Memory,
+        files: &'a dyn Modules,
+        cache: &'a mut ModuleCache,
+    ) -> Self {
+        Self {
+            memory,
+            loaded: Loaded::new(mappings, memory, files, cache, notes.found),
+            code: Code::new(memory, notes.code),
+            learned: notes.learned,
+        }
+    }
+
+    /// What has been learned, for [`Unwinder::resume`].
+    #[must_use]
+    pub fn into_notes(self) -> ProcessNotes {
+        ProcessNotes {
+            learned: self.learned,
+            code: self.code.read,
+            found: self.loaded.found,
+        }
     }
 
     /// The processor the program is compiled for.
     #[must_use]
     pub fn arch(&self) -> Arch {
-        self.arch
+        self.learned.arch
     }
 
     /// The stack of a thread at `start`, with names.
@@ -129,14 +176,14 @@ impl<'a> Unwinder<'a> {
     fn first(&self, start: &Start) -> Cursor {
         let mut registers = Registers::unknown();
         if let Some(args) = start.args {
-            for (register, value) in self.arch.arguments().into_iter().zip(args) {
+            for (register, value) in self.learned.arch.arguments().into_iter().zip(args) {
                 registers.set(register, Some(value));
             }
         }
         for (register, value) in &start.registers {
             registers.set(*register, Some(*value));
         }
-        registers.set(self.arch.stack_pointer(), Some(start.sp));
+        registers.set(self.learned.arch.stack_pointer(), Some(start.sp));
         Cursor {
             pc: start.pc,
             sp: start.sp,
@@ -154,7 +201,7 @@ impl<'a> Unwinder<'a> {
             }
             return self.step_without_row(cursor, looked_up, stack, words);
         };
-        match row.unwind(self.arch, &cursor.registers, &mut |address| {
+        match row.unwind(self.learned.arch, &cursor.registers, &mut |address| {
             stack.word(address)
         }) {
             Err(Halt::Outermost) => Err(End::Outermost),
@@ -184,14 +231,17 @@ impl<'a> Unwinder<'a> {
         {
             return None;
         }
-        let pc = self.arch.code_address(registers.get(row.return_address)?);
+        let pc = self
+            .learned
+            .arch
+            .code_address(registers.get(row.return_address)?);
         if pc == 0 {
             return Some(Err(End::Outermost));
         }
         if !self.code.is_code(pc) && !self.code.is_code(pc.wrapping_sub(1)) {
             return None;
         }
-        let sp = registers.get(self.arch.stack_pointer())?;
+        let sp = registers.get(self.learned.arch.stack_pointer())?;
         let is_behind_call = !row.is_signal && !self.is_signal_return(pc);
         let cursor = Cursor {
             pc,
@@ -240,7 +290,7 @@ impl<'a> Unwinder<'a> {
                 Some(cfa.wrapping_add_signed(offset.wrapping_neg())),
             );
         }
-        match row.unwind_from(self.arch, cfa, &registers, &mut |address| {
+        match row.unwind_from(self.learned.arch, cfa, &registers, &mut |address| {
             stack.word(address)
         }) {
             Ok((cfa, registers)) => self
@@ -262,13 +312,13 @@ impl<'a> Unwinder<'a> {
         let Cfa::Beside { register, offset } = row.cfa else {
             return None;
         };
-        if self.arch != Arch::X86_64 || register != self.arch.frame_pointer() {
+        if self.learned.arch != Arch::X86_64 || register != self.learned.arch.frame_pointer() {
             return None;
         }
         let above = prologue::frame_pointer_above(&mut self.code, start, cursor.pc)?;
         let cfa = cursor.sp.checked_add(above)?.checked_add_signed(offset)?;
         let return_address = stack.word(cfa.checked_sub(8)?)?;
-        let call = self.code.call_before(self.arch, return_address)?;
+        let call = self.code.call_before(self.learned.arch, return_address)?;
         Some((
             cfa,
             matches!(call, Call::Indirect) || call == Call::To(start),
@@ -276,12 +326,13 @@ impl<'a> Unwinder<'a> {
     }
 
     fn step_over_signal(&mut self, cursor: &Cursor, stack: &mut StackCopy<'_>) -> Step {
-        let interrupted =
-            signal::interrupted(self.arch, cursor.sp, &mut |address| stack.word(address));
-        let column = signal::pc_column(self.arch);
+        let interrupted = signal::interrupted(self.learned.arch, cursor.sp, &mut |address| {
+            stack.word(address)
+        });
+        let column = signal::pc_column(self.learned.arch);
         let pair = interrupted.and_then(|registers| {
             Some((
-                registers.get(self.arch.stack_pointer())?,
+                registers.get(self.learned.arch.stack_pointer())?,
                 registers.get(column)?,
                 registers,
             ))
@@ -333,7 +384,7 @@ impl<'a> Unwinder<'a> {
         };
         let mut registers = Registers::unknown();
         let sp = found.slot + 8;
-        registers.set(self.arch.stack_pointer(), Some(sp));
+        registers.set(self.learned.arch.stack_pointer(), Some(sp));
         let how = if found.is_exact {
             How::CallSite
         } else {
@@ -360,26 +411,26 @@ impl<'a> Unwinder<'a> {
 
     pub(crate) fn is_signal_return(&mut self, address: u64) -> bool {
         self.code.is_code(address)
-            && (signal::is_return(self.arch, &mut self.code, address)
+            && (signal::is_return(self.learned.arch, &mut self.code, address)
                 || self.row(address).is_some_and(|row| row.is_signal))
     }
 
     /// The row for the code at `address`.
     pub(crate) fn row(&mut self, address: u64) -> Option<Rc<Row>> {
-        if let Some(known) = self.rows.get(&address) {
+        if let Some(known) = self.learned.rows.get(&address) {
             return known.clone();
         }
         let row = self.loaded.find(address).and_then(|linked| {
             self.loaded
                 .at(linked)
                 .image
-                .row(self.memory, linked.address, &mut self.effort)
+                .row(self.memory, linked.address, &mut self.learned.effort)
                 .map(Rc::new)
         });
-        if self.rows.len() >= MAX_KNOWN {
-            self.rows.clear();
+        if self.learned.rows.len() >= MAX_KNOWN {
+            self.learned.rows.clear();
         }
-        self.rows.insert(address, row.clone());
+        self.learned.rows.insert(address, row.clone());
         row
     }
 
@@ -390,7 +441,13 @@ impl<'a> Unwinder<'a> {
             pc: cursor.pc,
             sp: cursor.sp,
             cfa: None,
-            registers: self.arch.callee_saved().iter().filter_map(saved).collect(),
+            registers: self
+                .learned
+                .arch
+                .callee_saved()
+                .iter()
+                .filter_map(saved)
+                .collect(),
             function: named.function,
             offset: named.offset,
             module: self.path(cursor.pc),
@@ -400,7 +457,7 @@ impl<'a> Unwinder<'a> {
 
     fn named(&mut self, cursor: &Cursor) -> Named {
         let address = cursor.pc.wrapping_sub(u64::from(cursor.is_behind_call));
-        if let Some(known) = self.names.get(&address) {
+        if let Some(known) = self.learned.names.get(&address) {
             return Named {
                 function: known.function.clone(),
                 offset: cursor.pc.wrapping_sub(address) + known.offset,
@@ -423,10 +480,10 @@ impl<'a> Unwinder<'a> {
                 offset: 0,
             },
         };
-        if self.names.len() >= MAX_KNOWN {
-            self.names.clear();
+        if self.learned.names.len() >= MAX_KNOWN {
+            self.learned.names.clear();
         }
-        self.names.insert(address, named.clone());
+        self.learned.names.insert(address, named.clone());
         Named {
             function: named.function,
             offset: cursor.pc.wrapping_sub(address) + named.offset,
@@ -437,7 +494,8 @@ impl<'a> Unwinder<'a> {
         let (index, mapping) = self.loaded.mapping(pc)?;
         let has_path = !mapping.path.as_os_str().is_empty();
         has_path.then(|| {
-            self.paths
+            self.learned
+                .paths
                 .entry(index)
                 .or_insert_with(|| mapping.path.as_path().into())
                 .clone()
@@ -448,7 +506,7 @@ impl<'a> Unwinder<'a> {
 impl std::fmt::Debug for Unwinder<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Unwinder")
-            .field("arch", &self.arch)
+            .field("arch", &self.learned.arch)
             .field("mappings", &self.loaded.mappings().len())
             .finish_non_exhaustive()
     }
