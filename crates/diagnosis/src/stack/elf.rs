@@ -52,6 +52,7 @@ pub(crate) struct Section {
     pub(crate) address: u64,
     pub(crate) in_file: Span,
     pub(crate) link: u32,
+    pub(crate) is_compressed: bool,
 }
 
 impl Elf {
@@ -157,6 +158,7 @@ impl Elf {
                 size: u64_at(&bytes, 32)?,
             },
             link: u32_at(&bytes, 40)?,
+            is_compressed: u64_at(&bytes, 8)? & 0x800 != 0,
         })
     }
 

@@ -15,7 +15,9 @@ mod demangle;
 mod elf;
 mod file;
 mod image;
+mod lines;
 mod module;
+mod pieces;
 mod prologue;
 mod registers;
 mod search;
@@ -27,9 +29,10 @@ use std::path::Path;
 use std::sync::Arc;
 
 pub use file::{ModuleFile, Modules};
+pub use lines::Line;
 pub use module::ModuleCache;
 pub use registers::{Arch, Register};
-pub use unwinder::{MAX_FRAMES, ProcessNotes, Unwinder};
+pub use unwinder::{MAX_FRAMES, MAX_LINES, ProcessNotes, Unwinder};
 
 /// Where a walk begins.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -107,6 +110,17 @@ pub struct Frame {
     pub module: Option<Arc<Path>>,
     /// How this frame was found from the one before.
     pub how: How,
+}
+
+impl Frame {
+    /// An address inside the instruction this frame stands at: a call, where `pc` lies behind one.
+    #[must_use]
+    pub fn instruction(&self) -> u64 {
+        match self.how {
+            How::Start | How::Signal => self.pc,
+            How::Cfi | How::Prologue | How::CallSite | How::Search => self.pc.wrapping_sub(1),
+        }
+    }
 }
 
 /// By what a frame was found.

@@ -74,8 +74,9 @@ pub(crate) struct FoundModules {
     own: Vec<Module>,
 }
 
-#[derive(Debug, Clone, Copy)]
-enum Place {
+/// Where a module is kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Place {
     Shared(usize),
     Own(usize),
 }
@@ -83,7 +84,7 @@ enum Place {
 /// A place in a module.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Linked {
-    place: Place,
+    pub(crate) place: Place,
     /// The address the module was linked with.
     pub(crate) address: u64,
     /// What is added to linked addresses to get real ones.

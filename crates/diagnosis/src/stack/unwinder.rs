@@ -13,7 +13,8 @@ use super::cfi::{Cfa, Halt, Row};
 use super::code::{Code, ReadCode};
 use super::copy::StackCopy;
 use super::file::Modules;
-use super::module::{FoundModules, Loaded, ModuleCache};
+use super::lines::{self, Line};
+use super::module::{FoundModules, Linked, Loaded, ModuleCache, Place};
 use super::registers::{Arch, Register, Registers};
 use super::search::{Callee, MAX_WORDS};
 use super::{End, Frame, How, Stack, Start, prologue, signal};
@@ -21,6 +22,8 @@ use crate::{Mapping, Memory};
 
 /// The most frames of one stack.
 pub const MAX_FRAMES: usize = 256;
+/// The most places in the source that are told at once.
+pub const MAX_LINES: usize = 20;
 /// How many bytes of unwind tables are read for one process. A walk through an honest program takes some hundreds
 /// for each function it meets.
 const MAX_EFFORT: usize = 16 << 20;
@@ -171,6 +174,28 @@ impl<'a> Unwinder<'a> {
             }
         };
         Stack { frames, end }
+    }
+
+    /// Where in the source the frames' instructions come from, for as many as [`MAX_LINES`] of them.
+    pub fn lines(&mut self, frames: &[&Frame]) -> Vec<Option<Line>> {
+        let mut lines: Vec<Option<Line>> = vec![None; frames.len()];
+        let mut by_module: BTreeMap<Place, Vec<(usize, Linked)>> = BTreeMap::new();
+        for (index, frame) in frames.iter().enumerate().take(MAX_LINES) {
+            if let Some(linked) = self.loaded.find(frame.instruction()) {
+                by_module
+                    .entry(linked.place)
+                    .or_default()
+                    .push((index, linked));
+            }
+        }
+        for asked in by_module.into_values() {
+            let addresses: Vec<u64> = asked.iter().map(|(_, linked)| linked.address).collect();
+            let found = lines::of(&mut self.loaded.at(asked[0].1).image, &addresses);
+            for (index, linked) in asked {
+                lines[index] = found.get(&linked.address).cloned();
+            }
+        }
+        lines
     }
 
     fn first(&self, start: &Start) -> Cursor {

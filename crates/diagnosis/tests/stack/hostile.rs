@@ -84,7 +84,9 @@ pub(crate) fn walk(bytes: &[u8]) {
                 args: Some([1, 2, 3, 4, 5, 6]),
                 registers: Vec::new(),
             };
-            assert!(unwinder.unwind(&start).frames.len() <= MAX_FRAMES);
+            let stack = unwinder.unwind(&start);
+            assert!(stack.frames.len() <= MAX_FRAMES);
+            unwinder.lines(&stack.frames.iter().collect::<Vec<_>>());
         }
     }
 }

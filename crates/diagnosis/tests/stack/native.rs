@@ -165,3 +165,50 @@ fn names_of_rust_are_demangled() {
         assert!(stack.is_complete(), "{flags:?}");
     }
 }
+
+#[test]
+fn lines_of_the_source_are_told_where_they_are_kept() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let source = include_str!("programs/chain.c");
+    let line_of = |text: &str| {
+        let at = source
+            .lines()
+            .position(|line| line.contains(text))
+            .expect("a line of the source");
+        at as u64 + 1
+    };
+    let expected = [
+        ("fourth", line_of("read(0, &byte, 1)")),
+        ("third", line_of("= fourth(local + 1)")),
+        ("second", line_of("= third(number + room[3])")),
+        ("first", line_of("= second(number + depth)")),
+        ("main", line_of("return first(depth)")),
+    ];
+    for debug in ["-g", "-gdwarf-4", "-gdwarf-2"] {
+        let program = compile(
+            directory.path(),
+            "cc",
+            "chain.c",
+            &["-O0", "-pthread", debug],
+        );
+        let (stack, lines) = &Process::start(&program).look()[0];
+        let told: Vec<(&str, u64)> = stack
+            .frames
+            .iter()
+            .zip(lines)
+            .filter_map(|(frame, line)| Some((frame.function.as_deref()?, line.as_ref()?)))
+            .filter(|(_, line)| line.file.ends_with("tests/stack/programs/chain.c"))
+            .map(|(function, line)| (function, line.line))
+            .collect();
+        assert_eq!(told, expected, "{debug}");
+    }
+    let program = compile(directory.path(), "rustc", "park.rs", &["-Cdebuginfo=1"]);
+    let (stack, lines) = &Process::start(&program).look()[0];
+    let at = stack
+        .frames
+        .iter()
+        .position(|frame| frame.function.as_deref() == Some("park::Worker::run"));
+    let line = lines[at.expect("the frame")].as_ref().expect("a line");
+    assert!(line.file.ends_with("park.rs"), "{line:?}");
+    assert_eq!(line.line, 9);
+}

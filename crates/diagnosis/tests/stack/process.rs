@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
 use aplomb_diagnosis::linux::ProcessFiles;
-use aplomb_diagnosis::stack::{ModuleCache, Stack, Start, Unwinder};
+use aplomb_diagnosis::stack::{Line, ModuleCache, Stack, Start, Unwinder};
 use aplomb_diagnosis::{Mapping, Memory, ReadError};
 
 /// A living process, killed when dropped.
@@ -54,6 +54,11 @@ impl Process {
 
     /// The stacks of all its threads, once each of them is blocked.
     pub(crate) fn stacks(&self) -> Vec<Stack> {
+        self.look().into_iter().map(|(stack, _)| stack).collect()
+    }
+
+    /// The same, each with the places in the source of its first frames.
+    pub(crate) fn look(&self) -> Vec<(Stack, Vec<Option<Line>>)> {
         let mappings = self.mappings();
         let files = ProcessFiles::open(self.child.id()).expect("its files");
         let mut cache = ModuleCache::default();
@@ -63,10 +68,12 @@ impl Process {
             .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok())
             .collect();
         threads.sort_unstable();
-        threads
-            .into_iter()
-            .map(|thread| unwinder.unwind(&self.start_of(thread)))
-            .collect()
+        let look = |thread| {
+            let stack = unwinder.unwind(&self.start_of(thread));
+            let lines = unwinder.lines(&stack.frames.iter().collect::<Vec<_>>());
+            (stack, lines)
+        };
+        threads.into_iter().map(look).collect()
     }
 
     /// Where a thread stands; waits until that is in a system call, and the last of those it makes before it blocks.
