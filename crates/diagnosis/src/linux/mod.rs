@@ -10,6 +10,7 @@ mod futex;
 mod groups;
 mod host;
 mod memory;
+mod modules;
 mod proc;
 mod sockets;
 mod standing;
@@ -19,6 +20,7 @@ mod target;
 mod waits;
 
 pub use memory::ProcessMemory;
+pub use modules::ProcessFiles;
 pub use sweep::look_with;
 
 use crate::budget::Budget;
