@@ -12,7 +12,7 @@ use super::finding::{End, Found, Step};
 use super::whole;
 use crate::graph::{self, Graph, Node};
 use crate::scene::{
-    Doing, Event, Holder, Pace, Process, Question, Scene, Source, Thread, Turn, Wait,
+    Doing, Event, Holder, Lock, Pace, Process, Question, Scene, Source, Thread, Turn, Wait,
 };
 use crate::verdict::{Evidence, Strength, VerdictKind};
 
@@ -235,9 +235,23 @@ impl<'a> Follower<'a> {
             return (end, Certain, Vec::new());
         }
         match &thread.wait {
+            Wait::Lock(lock) if self.holder_moves(inner) => match self.is_queue(process, lock) {
+                true => (End::Cause(V::LockConvoy), Strong, Vec::new()),
+                false => (
+                    End::Cause(V::LockHeld),
+                    Strong,
+                    vec!["its holder gives it back and takes it again"],
+                ),
+            },
             Wait::Lock(_) => match end {
                 End::Busy | End::Circling => (End::Cause(V::CpuSpin), Strong, Vec::new()),
-                End::Cause(_) | End::Asleep(_) | End::Working | End::Awaits | End::Unclear => {
+                End::Awaits if self.takes_turns(thread, inner) => (End::Awaits, Strong, Vec::new()),
+                End::Awaits => (
+                    End::Cause(V::LockHeld),
+                    Strong,
+                    vec!["its holder waits for work on behalf of all who want the lock"],
+                ),
+                End::Cause(_) | End::Asleep(_) | End::Working | End::Unclear => {
                     (End::Cause(V::LockHeld), Certain, Vec::new())
                 }
             },
@@ -264,7 +278,16 @@ impl<'a> Follower<'a> {
                     (End::Cause(V::ChildWait), Certain, Vec::new())
                 }
             },
-            Wait::FileLock { .. } => (End::Cause(V::FileLock), Certain, Vec::new()),
+            Wait::FileLock { .. } => match end {
+                End::Awaits if self.takes_turns(thread, inner) => (End::Awaits, Strong, Vec::new()),
+                End::Cause(_)
+                | End::Busy
+                | End::Circling
+                | End::Asleep(_)
+                | End::Working
+                | End::Awaits
+                | End::Unclear => (End::Cause(V::FileLock), Certain, Vec::new()),
+            },
             Wait::Pipe {
                 doing: Doing::Send, ..
             } => (End::Cause(V::PipeFull), Certain, Vec::new()),
@@ -290,6 +313,29 @@ impl<'a> Follower<'a> {
             | Wait::Device { .. }
             | Wait::Other { .. } => (end, Certain, Vec::new()),
         }
+    }
+
+    /// Whether who has a lock ran between the snapshots: it may have given the lock back and taken it again.
+    fn holder_moves(&self, inner: &Found) -> bool {
+        let holder = inner.chain.first().and_then(|step| step.who.actor());
+        let thread = holder.and_then(|(pid, tid)| self.scene.thread(pid, tid?));
+        thread.is_some_and(|thread| thread.pace == Pace::Moving)
+    }
+
+    /// Whether many wait for a lock, and some of them were let through meanwhile.
+    fn is_queue(&self, process: &Process, lock: &Lock) -> bool {
+        let waits = |thread: &&Thread| matches!(&thread.wait, Wait::Lock(other) if other.address == lock.address);
+        let waiting: Vec<&Thread> = process.threads.iter().filter(waits).collect();
+        waiting.len() >= QUEUE && waiting.iter().any(|thread| thread.pace != Pace::Still)
+    }
+
+    /// Workers that wait for work one after the other: who has the lock waits for work where the next would do the same.
+    fn takes_turns(&self, thread: &Thread, inner: &Found) -> bool {
+        let Some(Node::Thread { pid, tid }) = inner.chain.last().map(|step| &step.who) else {
+            return false;
+        };
+        let holder = self.scene.thread(*pid, *tid).and_then(Thread::function);
+        holder.is_some() && holder == thread.function()
     }
 
     /// What somebody who owes an answer does instead.
@@ -479,34 +525,30 @@ impl<'a> Follower<'a> {
             let next = turned[(nth + 1) % turned.len()];
             let edge = self.graph.from(*place).find(|edge| edge.to == next)?;
             strength = strength.min(edge.strength);
-            match self.graph.at(*place) {
-                Node::Thread { pid, tid } => {
-                    let thread = self.scene.thread(*pid, *tid)?;
-                    // Who waits for several things at once is not held by one of them.
-                    let has_choice =
-                        matches!(&thread.wait, Wait::Any { sources, .. } if sources.len() != 1);
-                    if thread.pace != Pace::Still || has_choice {
-                        return None;
-                    }
-                    if is_timed(&thread.wait) {
-                        strength = strength.min(Strength::Strong);
-                    }
-                    evidence.extend(thread.evidence.iter().cloned());
-                    chain.push(Step {
-                        who: self.graph.at(*place).clone(),
-                        through: None,
-                        strength: edge.strength,
-                    });
+            let node = self.graph.at(*place);
+            let Node::Thread { pid, tid } = node else {
+                if let (Some(step), None) = (chain.last_mut(), node.actor()) {
+                    step.through = Some(node.clone());
+                    step.strength = step.strength.min(edge.strength);
                 }
-                thing => {
-                    if let Some(step) = chain.last_mut()
-                        && thing.actor().is_none()
-                    {
-                        step.through = Some(thing.clone());
-                        step.strength = step.strength.min(edge.strength);
-                    }
-                }
+                continue;
+            };
+            let thread = self.scene.thread(*pid, *tid)?;
+            // Who waits for several things at once is not held by one of them.
+            let has_choice =
+                matches!(&thread.wait, Wait::Any { sources, .. } if sources.len() != 1);
+            if thread.pace != Pace::Still || has_choice {
+                return None;
             }
+            if is_timed(&thread.wait) {
+                strength = strength.min(Strength::Strong);
+            }
+            evidence.extend(thread.evidence.iter().cloned());
+            chain.push(Step {
+                who: node.clone(),
+                through: None,
+                strength: edge.strength,
+            });
         }
         if self.has_other_hands(&chain) {
             return None;
@@ -539,26 +581,20 @@ impl<'a> Follower<'a> {
     }
 
     fn kind_of_circle(&self, chain: &[Step]) -> VerdictKind {
-        let doing = |wanted: Doing| {
-            chain.iter().any(|step| match (&step.who, &step.through) {
-                (Node::Thread { pid, tid }, Some(Node::Pipe { .. })) => {
-                    let thread = self.scene.thread(*pid, *tid);
-                    matches!(thread.map(|thread| &thread.wait), Some(Wait::Pipe { doing, .. }) if *doing == wanted)
-                }
-                _ => false,
-            })
+        let waits: Vec<&Wait> = chain
+            .iter()
+            .filter_map(|step| self.wait_of(&step.who))
+            .collect();
+        let at_pipe = |wanted: Doing| {
+            waits
+                .iter()
+                .any(|wait| matches!(wait, Wait::Pipe { doing, .. } if *doing == wanted))
         };
-        let waits_for_child = chain.iter().any(|step| match &step.who {
-            Node::Thread { pid, tid } => {
-                let thread = self.scene.thread(*pid, *tid);
-                matches!(thread.map(|thread| &thread.wait), Some(Wait::Child { .. }))
-            }
-            _ => false,
-        });
-        if doing(Doing::Send) {
+        let waits_for_child = waits.iter().any(|wait| matches!(wait, Wait::Child { .. }));
+        if at_pipe(Doing::Send) {
             return VerdictKind::PipeFull;
         }
-        if doing(Doing::Receive) && (chain.len() == 1 || waits_for_child) {
+        if at_pipe(Doing::Receive) && (chain.len() == 1 || waits_for_child) {
             return VerdictKind::PipeHeldOpen;
         }
         match chain {
@@ -569,8 +605,13 @@ impl<'a> Follower<'a> {
                 },
             ] => VerdictKind::FileLock,
             [_] => VerdictKind::SelfDeadlock,
-            _ => VerdictKind::Deadlock,
+            [..] => VerdictKind::Deadlock,
         }
+    }
+
+    fn wait_of(&self, who: &Node) -> Option<&Wait> {
+        let (pid, tid) = who.actor()?;
+        Some(&self.scene.thread(pid, tid?)?.wait)
     }
 
     /// A thread that waits for nobody in particular.
