@@ -4,11 +4,12 @@
 //! processor did not change in between did not run, so that everything read of it belongs to one moment. Nothing is
 //! stopped, and nothing is asked of the processes themselves.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::time::{Duration, Instant};
 
 use super::between::Between;
 use super::host::Host;
+use super::hot::{self, Hot, Sampling};
 use super::inference;
 use super::proc::{Call, State};
 use super::standing;
@@ -54,7 +55,9 @@ pub fn look(question: Question, pids: &[u32], budget: Budget) -> Scene {
     let mut early = BTreeMap::new();
     first(pids, until, &mut early);
     let pause = PAUSE.min(budget.time / 4);
+    let sampling = Sampling::start(early.values().flat_map(Early::running));
     rest(begun + pause);
+    let hot = sampling.finish();
     let host = Host::new(until);
     let mut between = Between::new(&host);
     let mut sweep = Sweep {
@@ -63,6 +66,7 @@ pub fn look(question: Question, pids: &[u32], budget: Budget) -> Scene {
         processes: BTreeMap::new(),
         unseen: Vec::new(),
         modules: ModuleCache::default(),
+        hot,
     };
     sweep.second(pids, &mut between);
     let unseen = host.unseen().into_iter().chain(sweep.unseen).collect();
@@ -126,6 +130,15 @@ impl Early {
             threads,
         }
     }
+
+    /// The threads that ran.
+    fn running(&self) -> impl Iterator<Item = u32> {
+        let running = self
+            .threads
+            .iter()
+            .filter(|(_, thread)| thread.wait == Wait::Nothing);
+        running.map(|(tid, _)| *tid)
+    }
 }
 
 struct Sweep {
@@ -134,6 +147,8 @@ struct Sweep {
     processes: BTreeMap<u32, Process>,
     unseen: Vec<String>,
     modules: ModuleCache,
+    /// Samples of threads that ran.
+    hot: HashMap<u32, Vec<Hot>>,
 }
 
 impl Sweep {
@@ -191,6 +206,7 @@ impl Sweep {
                 memory,
                 &standing::maps(target.pid),
                 &mut self.modules,
+                &self.hot,
             ),
             None => Vec::new(),
         };
@@ -200,7 +216,13 @@ impl Sweep {
                 .get(nth)
                 .map(|frames| frames.iter().map(|frame| frame.shown.clone()));
             let frames = frames.into_iter().flatten().collect();
-            threads.push(thread(sample, target, between, frames, early));
+            let mut thread = thread(sample, target, between, frames, early);
+            let samples = self.hot.get(&thread.tid);
+            if thread.pace == Pace::Busy && samples.is_some_and(|samples| hot::goes_round(samples))
+            {
+                thread.pace = Pace::Circling;
+            }
+            threads.push(thread);
         }
         if let Some(memory) = memory {
             inference::infer(&mut threads, &stacks, memory);
