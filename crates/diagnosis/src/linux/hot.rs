@@ -10,7 +10,7 @@ use crate::memory::{Memory, ReadError};
 use crate::stack::{Register, Start};
 
 /// Between two samples, in nanoseconds of running.
-const PERIOD: u64 = 3_000_000;
+const PERIOD: u64 = 1_000_000;
 /// Of the stack, at most this much of each sample.
 const STACK_BYTES: u32 = 8 << 10;
 /// As many threads as are sampled at once.

@@ -14,7 +14,8 @@ use super::inference;
 use super::proc::{Call, State};
 use super::standing;
 use super::target::{Clock, Sample, Target};
-use super::{waits, walk};
+use super::waits;
+use super::walk::{self, Times};
 use crate::budget::Budget;
 use crate::memory::Memory;
 use crate::scene::{Frame, Holder, Lock, Pace, Process, Question, Scene, Thread, Wait};
@@ -63,6 +64,10 @@ pub fn look(question: Question, pids: &[u32], budget: Budget) -> Scene {
     let mut sweep = Sweep {
         early,
         until,
+        times: Times {
+            frames: begun + budget.time / 10 * 6,
+            lines: begun + budget.time / 4,
+        },
         processes: BTreeMap::new(),
         unseen: Vec::new(),
         modules: ModuleCache::default(),
@@ -144,6 +149,7 @@ impl Early {
 struct Sweep {
     early: BTreeMap<u32, Early>,
     until: Instant,
+    times: Times,
     processes: BTreeMap<u32, Process>,
     unseen: Vec<String>,
     modules: ModuleCache,
@@ -207,6 +213,7 @@ impl Sweep {
                 &standing::maps(target.pid),
                 &mut self.modules,
                 &self.hot,
+                self.times,
             ),
             None => Vec::new(),
         };

@@ -2,6 +2,7 @@
 //! memory each frame covers, for finding who has a lock that does not say so.
 
 use std::collections::HashMap;
+use std::time::Instant;
 
 use super::ProcessFiles;
 use super::hot::{Hot, Then};
@@ -68,6 +69,7 @@ pub(super) fn stacks(
     maps: &[Mapping],
     cache: &mut ModuleCache,
     hot: &HashMap<u32, Vec<Hot>>,
+    times: Times,
 ) -> Vec<Vec<Walked>> {
     let Ok(files) = ProcessFiles::open(target.pid) else {
         return Vec::new();
@@ -76,6 +78,7 @@ pub(super) fn stacks(
     let samples = target.threads.iter().take(MOST_STACKS);
     let mut stacks: Vec<Vec<Walked>> = samples
         .map(|sample| match start(sample) {
+            Some(_) if Instant::now() > times.frames => Vec::new(),
             Some(start) => unwinder
                 .unwind(&start)
                 .frames
@@ -85,7 +88,7 @@ pub(super) fn stacks(
             None => Vec::new(),
         })
         .collect();
-    if stacks.len() <= FEW_THREADS {
+    if stacks.len() <= FEW_THREADS && Instant::now() < times.lines {
         add_lines(&mut unwinder, &mut stacks);
     }
     drop(unwinder);
@@ -100,6 +103,14 @@ pub(super) fn stacks(
         }
     }
     stacks
+}
+
+/// Until when what is begun.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Times {
+    pub(super) frames: Instant,
+    /// Lines of large programs take long, and nothing depends on them.
+    pub(super) lines: Instant,
 }
 
 /// One frame in both forms.
