@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use aplomb_core::{Because, End, Fact, InstanceId, Instant, RunId, Shown, Task, Wall, seconds};
+use aplomb_platform::StreamId;
 use aplomb_protocol::{Event, EventKind, LastRun, Milestones, State};
 
 /// How many events are remembered for `events --replay`.
@@ -17,7 +18,10 @@ pub(crate) struct Book {
     pub says: Option<String>,
     pub ready: bool,
     pub unhealthy: bool,
+    /// Lines lost in troubles that are over.
     pub dropped_lines: u64,
+    /// Lines lost so far in troubles that go on.
+    pub dropping: BTreeMap<StreamId, u64>,
     /// How the main process of the run under way ended.
     pub end: Option<End>,
     /// Who sent the signal that ended it, where known.
