@@ -44,6 +44,9 @@ fn main() -> ExitCode {
     if let Some(nssm) = verb::nssm::of(&args) {
         return ended(Verb::Nssm(nssm), &Shared::default());
     }
+    if let Some(code) = host::errand(&args) {
+        std::process::exit(code);
+    }
     let (shared, verb) = match args.get(1).and_then(|first| first.to_str()) {
         Some("run") => {
             let alone: RunAlone = parse(&args[1..]);
