@@ -7,6 +7,7 @@
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
@@ -142,16 +143,34 @@ impl Side {
         )?;
         let service = drive.join("service.exe");
         compiled(&root.join("service.c"), SERVICE, &service, &["-ladvapi32"])?;
-        // Ends when its standard input does.
-        let keeper = side
+        side.keep()?;
+        Ok(side)
+    }
+
+    /// Starts the prefix, and a shell in it that ends when its standard input does. Without one, every command line
+    /// would boot the prefix anew, and find a service manager that is still reading what there is.
+    fn keep(&mut self) -> Result<(), String> {
+        let mut keeper = self
             .wine_for(KEPT)
             .arg("cmd")
             .stdin(Stdio::piped())
-            .stdout(Stdio::null())
+            .stdout(Stdio::piped())
             .stderr(Stdio::null())
-            .spawn();
-        side.keeper = Some(keeper.map_err(|why| format!("cannot run wine: {why}"))?);
-        Ok(side)
+            .spawn()
+            .map_err(|why| format!("cannot run wine: {why}"))?;
+        let (input, output) = (keeper.stdin.as_mut(), keeper.stdout.take());
+        let (Some(input), Some(output)) = (input, output) else {
+            return Err("the shell has no streams".into());
+        };
+        let asked = input.write_all(b"echo it-is-%OS%\r\n");
+        asked.map_err(|why| format!("cannot ask the shell: {why}"))?;
+        let mut lines = BufReader::new(output).lines().map_while(Result::ok);
+        let is_up = lines.any(|line| line.contains("it-is-Windows"));
+        self.keeper = Some(keeper);
+        match is_up {
+            true => Ok(()),
+            false => Err("Wine's shell does not answer".into()),
+        }
     }
 
     fn wine(&self) -> Command {

@@ -41,11 +41,11 @@ use verb::{Context, Verb};
 
 fn main() -> ExitCode {
     let args: Vec<OsString> = env::args_os().collect();
-    if let Some(nssm) = verb::nssm::of(&args) {
-        return ended(Verb::Nssm(nssm), &Shared::default());
-    }
     if let Some(code) = host::errand(&args) {
         std::process::exit(code);
+    }
+    if let Some(nssm) = verb::nssm::of(&args) {
+        return ended(Verb::Nssm(nssm), &Shared::default());
     }
     let (shared, verb) = match args.get(1).and_then(|first| first.to_str()) {
         Some("run") => {

@@ -131,9 +131,8 @@ impl Windows {
             Source::Asked(id) => into.extend(self.requests.over(id)),
             Source::Channel(id) => {
                 let control = self.control.as_mut();
-                let accepted = control.is_some_and(|control| {
-                    control.on(&self.poller, id, &mut self.channels, into)
-                });
+                let accepted = control
+                    .is_some_and(|control| control.on(&self.poller, id, &mut self.channels, into));
                 if !accepted {
                     self.channels.on(&self.poller, id, packet, into);
                 }
@@ -213,7 +212,9 @@ fn meaning(signal: Signal) -> io::Result<Meaning> {
         Signal::CONT => Ok(Meaning::Nothing),
         Signal::TERM => Ok(Meaning::Ask(Wanted::signalled(Way::Politely))),
         Signal::INT => Ok(Meaning::Ask(Wanted::signalled(Way::Only(Asking::CtrlC)))),
-        Signal::QUIT => Ok(Meaning::Ask(Wanted::signalled(Way::Only(Asking::CtrlBreak)))),
+        Signal::QUIT => Ok(Meaning::Ask(Wanted::signalled(Way::Only(
+            Asking::CtrlBreak,
+        )))),
         Signal::KILL | Signal::ABRT => Ok(Meaning::End(signal)),
         other => {
             let why = format!("Windows has nothing like {other}");

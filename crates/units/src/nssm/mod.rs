@@ -7,6 +7,10 @@ mod parameters;
 mod read;
 mod reg;
 mod value;
+mod write;
+
+#[cfg(test)]
+mod tests;
 
 pub use parameters::{
     ALIASES, EXIT_ACTIONS, Form, GRACE, HOOKS, Native, PARAMETERS, PRIORITIES, Parameter, Reset,
@@ -15,3 +19,4 @@ pub use parameters::{
 pub use read::{Defects, Surroundings, has_program, read, service};
 pub use reg::{RegFault, parse_reg, print_reg};
 pub use value::{Entry, Key, Value};
+pub use write::{Written, export, write};
