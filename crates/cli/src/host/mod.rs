@@ -7,6 +7,7 @@ pub(crate) mod boot;
 pub(crate) mod detach;
 pub(crate) mod foreground;
 pub(crate) mod interrupt;
+pub(crate) mod scm;
 #[cfg(unix)]
 mod unix;
 #[cfg(windows)]

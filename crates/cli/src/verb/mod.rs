@@ -13,6 +13,7 @@ mod install;
 mod list;
 mod logs;
 mod man;
+pub(crate) mod nssm;
 mod pause;
 mod processes;
 mod reload;
@@ -74,6 +75,7 @@ pub(crate) enum Verb {
     Reset(reset::Reset),
     Check(check::Check),
     Convert(convert::Convert),
+    Nssm(nssm::Nssm),
     Schema(schema::Schema),
     Completions(completions::Completions),
     #[command(hide = true)]
@@ -87,6 +89,7 @@ impl Verb {
     pub(crate) fn run(self, context: &mut Context) -> Result<u8, Failure> {
         let exit = match self {
             Verb::Run(args) => return args.run(context),
+            Verb::Nssm(verb) => return verb.run(context),
             Verb::Engine(args) => {
                 return foreground::engine(&args, &context.endpoint, &mut context.ui);
             }
