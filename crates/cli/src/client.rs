@@ -92,7 +92,7 @@ impl Client {
         thread::spawn(move || hear(hearing, &sounds));
         let mut client = Client {
             stream,
-            words: detach::words_of(endpoint),
+            words: endpoint.words(),
             child: None,
             next: 1,
             into,

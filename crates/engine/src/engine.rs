@@ -250,6 +250,7 @@ impl<P: Platform> Engine<P> {
             self.answer_waiting();
             self.end_when_down();
         }
+        self.desk.flush_events(&mut self.platform);
         self.outlet.flush();
     }
 
@@ -298,6 +299,7 @@ impl<P: Platform> Engine<P> {
                     self.run_event(instance, run, RunEvent::TreeEmpty);
                 }
             }
+            Happened::Unheard { tree, asking, why } => self.unheard(tree, asking, why),
             Happened::Notified(notification) => self.notified(&notification),
             Happened::ReadyLine { tree } => {
                 if let Some((run, held)) = self.runs.of_tree(tree) {
@@ -506,7 +508,7 @@ impl<P: Platform> Engine<P> {
     pub(crate) fn tell_engine(&mut self, kind: EventKind, because: String) {
         let when = self.when();
         let event = self.books.note("", None, kind, because, when);
-        self.desk.publish(&mut self.platform, &event);
+        self.desk.publish(event);
     }
 
     /// An event about a service.
@@ -526,7 +528,7 @@ impl<P: Platform> Engine<P> {
         };
         let when = self.when();
         let event = self.books.note(&name, run, kind, because, when);
-        self.desk.publish(&mut self.platform, &event);
+        self.desk.publish(event);
     }
 
     /// The main process of a run, or the program of a task.

@@ -49,7 +49,7 @@ struct Watch {
 struct Loop {
     port: Shared,
     out: Sender<FromPump>,
-    ways: BTreeMap<StreamId, Way>,
+    ways: BTreeMap<StreamId, Box<Way>>,
     /// When streams have something to do although nobody writes. Only those that have are looked at.
     due: BTreeSet<(Instant, StreamId)>,
     desk: Desk,
@@ -242,11 +242,11 @@ impl Loop {
             ToPump::Open { stream, settings } => {
                 self.ways.insert(
                     stream,
-                    Way {
+                    Box::new(Way {
                         stream: Stream::new(settings),
                         watch: None,
                         wakes: None,
-                    },
+                    }),
                 );
                 self.with_way(stream, |_, _, _| {});
             }

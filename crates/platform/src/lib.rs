@@ -12,13 +12,22 @@ mod launch;
 mod spawn_error;
 
 pub mod fake;
+pub mod variables;
 #[cfg(target_os = "linux")]
 pub mod linux;
+#[cfg(windows)]
+pub mod windows;
+
+/// The platform of the system this is built for.
+#[cfg(target_os = "linux")]
+pub use linux::Linux as Native;
+#[cfg(windows)]
+pub use windows::Windows as Native;
 
 pub use duties::{
-    ChannelId, Happened, Holding, HostSignal, Member, Notification, Peer, Platform, ProcessId,
+    Asking, ChannelId, Happened, Holding, HostSignal, Member, Notification, Peer, Platform, ProcessId,
     Pump, PumpEvent, PumpPort, Sent, SocketId, Started, StreamId, TreeId, Usage,
 };
-pub use executable::is_executable;
+pub use executable::{find_program, is_executable, program_at};
 pub use launch::{Launch, Output};
 pub use spawn_error::{SpawnError, Step};

@@ -6,11 +6,11 @@ use std::path::Path;
 
 use aplomb_core::Spec;
 use aplomb_engine::{Ending, Engine, EngineError, Machine, Options};
-use aplomb_platform::linux::Linux;
+use aplomb_platform::Native;
 
-use super::detach;
 use super::directories::Owner;
 use super::endpoint::Endpoint;
+use super::of_system::session;
 use crate::args::EngineArgs;
 use crate::failure::{Exit, Failure};
 use crate::files;
@@ -19,7 +19,7 @@ use crate::ui::Ui;
 /// `aplomb engine`: carries services until it is shut down.
 pub(crate) fn engine(args: &EngineArgs, endpoint: &Endpoint, ui: &mut Ui) -> Result<u8, Failure> {
     if args.detached {
-        detach::leave_session();
+        session::leave();
     }
     endpoint.prepare()?;
     let owner = Owner::current();
@@ -84,8 +84,8 @@ fn quiet() -> Options {
     }
 }
 
-fn take_over() -> Result<Linux, Failure> {
-    Linux::new().map_err(|why| {
+fn take_over() -> Result<Native, Failure> {
+    Native::new().map_err(|why| {
         Failure::failed("cannot prepare this process for carrying services").because(why)
     })
 }

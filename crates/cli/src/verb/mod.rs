@@ -29,6 +29,7 @@ mod start;
 mod status;
 mod stop;
 mod up;
+mod why;
 
 use aplomb_protocol::{Answer, Ask, Outcome, ServiceStatus};
 use aplomb_units::words::nearest;
@@ -61,6 +62,7 @@ pub(crate) enum Verb {
     Logs(logs::Logs),
     Events(events::Events),
     Processes(processes::Processes),
+    Why(why::Why),
     Analyze(analyze::Analyze),
     Rotate(rotate::Rotate),
     Show(show::Show),
@@ -103,6 +105,7 @@ impl Verb {
             Verb::Events(verb) => verb.run(context)?,
             Verb::Analyze(verb) => verb.run(context)?,
             Verb::Processes(verb) => verb.run(context)?,
+            Verb::Why(verb) => verb.run(context)?,
             Verb::Rotate(verb) => verb.run(context)?,
             Verb::Show(verb) => verb.run(context)?,
             Verb::Install(verb) => verb.run(context)?,

@@ -138,7 +138,8 @@ impl Instance {
                 | RunEvent::Health(_)
                 | RunEvent::Notify(_)
                 | RunEvent::Frozen(_)
-                | RunEvent::Thawed(_) => {}
+                | RunEvent::Thawed(_)
+                | RunEvent::Unheard(_) => {}
             },
             Stage::Command(task) => match what {
                 RunEvent::Spawned(spawned) if spawned == task => self.spawned(spec, task, cx),
@@ -163,7 +164,8 @@ impl Instance {
                 | RunEvent::ReadyImpossible(_)
                 | RunEvent::Health(_)
                 | RunEvent::Frozen(_)
-                | RunEvent::Thawed(_) => {}
+                | RunEvent::Thawed(_)
+                | RunEvent::Unheard(_) => {}
             },
             Stage::FindingMain => match what {
                 RunEvent::MainFound => {
@@ -187,7 +189,8 @@ impl Instance {
                 | RunEvent::ReadyImpossible(_)
                 | RunEvent::Health(_)
                 | RunEvent::Frozen(_)
-                | RunEvent::Thawed(_) => {}
+                | RunEvent::Thawed(_)
+                | RunEvent::Unheard(_) => {}
             },
             Stage::Proving { .. } => match what {
                 RunEvent::Ready => self.proven(spec, cx),
@@ -205,7 +208,8 @@ impl Instance {
                 | RunEvent::TreeEmpty
                 | RunEvent::Health(_)
                 | RunEvent::Frozen(_)
-                | RunEvent::Thawed(_) => {}
+                | RunEvent::Thawed(_)
+                | RunEvent::Unheard(_) => {}
             },
         }
     }

@@ -127,7 +127,8 @@ impl Instance {
             | RunEvent::Conditions(_)
             | RunEvent::MainNotFound(_)
             | RunEvent::Ready
-            | RunEvent::ReadyImpossible(_) => {}
+            | RunEvent::ReadyImpossible(_)
+            | RunEvent::Unheard(_) => {}
         }
     }
 

@@ -32,6 +32,7 @@ impl Linux {
             tree: launch.tree,
             pidfd: None,
         });
+        self.births += 1;
         self.trees.on_born(launch.tree, pid, launch.env);
         Ok(Started { process, pid })
     }

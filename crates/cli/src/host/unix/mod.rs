@@ -1,0 +1,6 @@
+//! Linux's answers to what the host has to know.
+
+pub(crate) mod boot;
+pub(crate) mod directories;
+pub(crate) mod endpoint;
+pub(crate) mod session;
