@@ -7,6 +7,7 @@ mod bench;
 mod corpus;
 #[cfg(test)]
 mod house;
+mod lifecycle;
 mod oracle;
 
 use std::env;
@@ -46,6 +47,11 @@ const VERBS: &[Verb] = &[
         run: oracle::run,
     },
     Verb {
+        name: "lifecycle",
+        about: "the published library: other backends, orders of threads, public names",
+        run: lifecycle::run,
+    },
+    Verb {
         name: "bench",
         about: "measure Aplomb beside its peers (minutes; fetches them)",
         run: bench::run,
@@ -62,7 +68,7 @@ fn main() -> ExitCode {
     let Some(verb) = VERBS.iter().find(|verb| verb.name == wanted) else {
         eprintln!("usage: cargo xtask VERB\n");
         for verb in VERBS {
-            eprintln!("  {:8} {}", verb.name, verb.about);
+            eprintln!("  {:9} {}", verb.name, verb.about);
         }
         return ExitCode::from(2);
     };
