@@ -7,6 +7,7 @@ mod bench;
 mod corpus;
 #[cfg(test)]
 mod house;
+mod lifecycle;
 mod nssm_oracle;
 mod oracle;
 
@@ -50,6 +51,11 @@ const VERBS: &[Verb] = &[
         name: "wine-oracle",
         about: "tell the real NSSM and ours the same, under Wine (fetches NSSM)",
         run: nssm_oracle::run,
+    },
+    Verb {
+        name: "lifecycle",
+        about: "the published library: other backends, orders of threads, public names",
+        run: lifecycle::run,
     },
     Verb {
         name: "bench",
