@@ -8,6 +8,7 @@ mod corpus;
 #[cfg(test)]
 mod house;
 mod oracle;
+mod wine;
 
 use std::env;
 use std::process::{Command, ExitCode};
@@ -49,6 +50,11 @@ const VERBS: &[Verb] = &[
         name: "bench",
         about: "measure Aplomb beside its peers (minutes; fetches them)",
         run: bench::run,
+    },
+    Verb {
+        name: "wine",
+        about: "the tests of Windows under Wine (installs it); further words are filters",
+        run: wine::run,
     },
     Verb {
         name: "test",
