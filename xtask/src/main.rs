@@ -10,6 +10,7 @@ mod house;
 mod lifecycle;
 mod nssm_oracle;
 mod oracle;
+mod wine;
 
 use std::env;
 use std::process::{Command, ExitCode};
@@ -61,6 +62,11 @@ const VERBS: &[Verb] = &[
         name: "bench",
         about: "measure Aplomb beside its peers (minutes; fetches them)",
         run: bench::run,
+    },
+    Verb {
+        name: "wine",
+        about: "the tests of Windows under Wine (installs it); further words are filters",
+        run: wine::run,
     },
     Verb {
         name: "test",

@@ -16,6 +16,7 @@ use crate::Machine;
 use crate::books::{Books, When};
 use crate::desk::Desk;
 use crate::hooks::Hooks;
+use crate::host::Host;
 use crate::outlet::Outlet;
 use crate::prove::Probes;
 use crate::requests::Waiting;
@@ -48,6 +49,8 @@ pub struct Ending {
     pub code: u32,
     /// Why the only service failed, where it did.
     pub failed: Option<String>,
+    /// Nobody asked for the end: every service was down.
+    pub by_itself: bool,
 }
 
 /// Why an engine could not begin, or go on.
@@ -95,8 +98,11 @@ pub struct Engine<P: Platform> {
     pub(crate) started: When,
     pub(crate) now: Instant,
     pub(crate) ending: Phase,
+    /// All that start by themselves have been up at once.
+    pub(crate) have_been_up: bool,
     /// Why the only service failed.
     failed: Option<String>,
+    by_itself: bool,
     /// Held while we live.
     _lock: Option<File>,
 }
@@ -177,7 +183,9 @@ impl<P: Platform> Engine<P> {
             started,
             now,
             ending: Phase::Serving,
+            have_been_up: false,
             failed: None,
+            by_itself: false,
             _lock: lock,
         };
         let kind = EventKind::EngineStarted {
@@ -209,18 +217,34 @@ impl<P: Platform> Engine<P> {
     ///
     /// # Errors
     /// Only where waiting itself fails: nothing can be carried any more.
-    pub fn run(mut self) -> Result<Ending, EngineError> {
+    pub fn run(self) -> Result<Ending, EngineError> {
+        self.carry_on(None)
+    }
+
+    /// As [`Engine::run`], for a service manager that is told how it goes.
+    ///
+    /// # Errors
+    /// Only where waiting itself fails.
+    pub fn run_for(self, host: &mut dyn Host) -> Result<Ending, EngineError> {
+        self.carry_on(Some(host))
+    }
+
+    fn carry_on(mut self, mut host: Option<&mut dyn Host>) -> Result<Ending, EngineError> {
         let mut happened = Vec::new();
         loop {
             if let Some(ending) = self.is_over() {
                 self.outlet.finish();
                 return Ok(ending);
             }
-            let until = self.wakes_at();
+            let wanted = host.as_ref().and_then(|host| host.wakes_at());
+            let until = self.wakes_at().into_iter().chain(wanted).min();
             self.platform
                 .wait(until, &mut happened)
                 .map_err(|source| EngineError::Wait { source })?;
             self.turn(&mut happened);
+            if let Some(host) = host.as_mut() {
+                host.see(self.overview(), self.now);
+            }
         }
     }
 
@@ -308,6 +332,7 @@ impl<P: Platform> Engine<P> {
                 }
             }
             Happened::Host(signal) => self.host_signal(signal),
+            Happened::Controlled(control) => self.controlled(control),
             Happened::Accepted { channel, .. } => self.desk.welcome(&mut self.platform, channel),
             Happened::Readable { channel } if self.desk.knows(channel) => self.hear_client(channel),
             Happened::Readable { channel } => self.probe_readable(channel),
@@ -439,6 +464,7 @@ impl<P: Platform> Engine<P> {
         Some(Ending {
             code,
             failed: self.failed.take(),
+            by_itself: self.by_itself,
         })
     }
 
@@ -473,6 +499,7 @@ impl<P: Platform> Engine<P> {
             }
         }
         self.failed = failed;
+        self.by_itself = true;
         self.shut_down(How::Plan, code, "the service is down");
     }
 

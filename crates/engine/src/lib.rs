@@ -12,6 +12,7 @@ mod desk;
 mod engine;
 mod hooking;
 mod hooks;
+mod host;
 mod http;
 mod launch;
 mod load;
@@ -28,4 +29,5 @@ mod status;
 mod timers;
 
 pub use engine::{Ending, Engine, EngineError, Options};
+pub use host::{Host, Overview, Stage};
 pub use machine::Machine;

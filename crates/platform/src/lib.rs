@@ -25,8 +25,9 @@ pub use linux::Linux as Native;
 pub use windows::Windows as Native;
 
 pub use duties::{
-    Asking, ChannelId, Happened, Holding, HostSignal, Member, Notification, Peer, Platform,
-    ProcessId, Pump, PumpEvent, PumpPort, Sent, SocketId, Started, StreamId, TreeId, Usage,
+    Asking, ChannelId, Control, Happened, Holding, HostSignal, Member, Notification, Peer,
+    Platform, ProcessId, Pump, PumpEvent, PumpPort, Sent, SocketId, Started, StreamId, TreeId,
+    Usage,
 };
 pub use executable::{find_program, is_executable, program_at};
 pub use launch::{Launch, Output};
