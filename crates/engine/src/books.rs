@@ -3,13 +3,16 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use aplomb_core::{Because, End, Fact, InstanceId, Instant, RunId, Shown, Task, Wall, seconds};
+use serde::{Deserialize, Serialize};
+
 use aplomb_protocol::{Event, EventKind, LastRun, Milestones, State};
 
 /// How many events are remembered for `events --replay`.
 const REMEMBERED: usize = 1024;
 
 /// What is kept about one instance.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default)]
 pub(crate) struct Book {
     pub milestones: Milestones,
     pub last_run: Option<LastRun>,
@@ -304,7 +307,7 @@ fn exited(end: End) -> EventKind {
             code: None,
             signal: Some(signal.to_string()),
         },
-        End::Unknown => EventKind::Exited {
+        End::Unknown | End::Unattended => EventKind::Exited {
             code: None,
             signal: None,
         },

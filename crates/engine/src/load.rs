@@ -55,7 +55,8 @@ impl<P: Platform> Engine<P> {
                 diagnostics: refused,
             });
         }
-        let mut taken = self.take_in(specs);
+        let batch = self.legacy.library.add(&sources, lenient);
+        let mut taken = self.take_in(specs, batch);
         taken.remarks.extend(told(false));
         Ok(taken)
     }
@@ -84,7 +85,8 @@ impl<P: Platform> Engine<P> {
                 .filter(|one| one.severity == Severity::Refused)
                 .collect();
             if refused.is_empty() {
-                return (self.take_in(specs).all, words);
+                let batch = self.legacy.library.add(&sources, false);
+                return (self.take_in(specs, batch).all, words);
             }
             let texts = Texts::new(&sources);
             words.extend(refused.iter().map(|one| texts.render(one, Style::Plain)));
@@ -99,7 +101,7 @@ impl<P: Platform> Engine<P> {
         }
     }
 
-    fn take_in(&mut self, specs: Vec<Spec>) -> Taken {
+    fn take_in(&mut self, specs: Vec<Spec>, batch: u32) -> Taken {
         let mut remarks = Vec::new();
         let (mut names, mut news) = (Vec::new(), Vec::new());
         for spec in specs {
@@ -123,6 +125,10 @@ impl<P: Platform> Engine<P> {
             }
         }
         let changed = self.world.load(news, self.now);
+        for id in &changed {
+            self.legacy.library.define(*id, batch);
+        }
+        self.write_batch(batch);
         let services = self.world.instances().count();
         if let Err(why) = self.platform.make_room(services) {
             remarks.push(format!(

@@ -6,7 +6,7 @@ use std::thread::JoinHandle;
 
 use aplomb_core::RunId;
 use aplomb_logs::Settings;
-use aplomb_platform::{Platform, Pump, StreamId};
+use aplomb_platform::{Platform, Pump, StreamId, StreamKeepsake};
 
 use crate::pump;
 
@@ -100,6 +100,26 @@ impl Outlet {
         // The settings first: the pump must know the stream before it can be told to read it.
         self.tell(ToPump::Open { stream, settings });
         self.handle.attach(stream)
+    }
+
+    /// By what the next engine finds the stream's pipe again.
+    pub(crate) fn keepsake(&mut self, stream: StreamId) -> Option<StreamKeepsake> {
+        self.handle.keepsake(stream)
+    }
+
+    /// As `open`, with the pipe of an earlier engine.
+    pub(crate) fn find(
+        &mut self,
+        stream: StreamId,
+        settings: Arc<Settings>,
+        keepsake: &StreamKeepsake,
+    ) -> std::io::Result<()> {
+        self.tell(ToPump::Open { stream, settings });
+        let found = self.handle.find(stream, keepsake);
+        if found.is_err() {
+            self.tell(ToPump::Close { stream });
+        }
+        found
     }
 
     /// The stream will not be named again.

@@ -121,6 +121,7 @@ impl<P: Platform> Engine<P> {
                 self.shut_down(firmness(how), 0, "asked by an operator");
                 Ok(Some(Answer::Done))
             }
+            Ask::Upgrade { program } => self.upgrade(&program).map(Some),
             Ask::Lifeline => {
                 self.desk.make_lifeline(channel);
                 Ok(Some(Answer::Done))
@@ -384,6 +385,7 @@ impl<P: Platform> Engine<P> {
             self.platform.close_socket(socket);
         }
         self.books.forget(instance);
+        self.write_gone(instance, &name);
         let when = self.when();
         let event = self.books.note(
             &name,

@@ -8,6 +8,7 @@
 
 mod duties;
 mod executable;
+mod keepsake;
 mod launch;
 mod spawn_error;
 
@@ -20,5 +21,9 @@ pub use duties::{
     Pump, PumpEvent, PumpPort, Sent, SocketId, Started, StreamId, TreeId, Usage,
 };
 pub use executable::is_executable;
+pub use keepsake::{
+    Descriptor, Found, PlatformKeepsake, ProcessKeepsake, SocketKeepsake, StreamKeepsake,
+    TreeKeepsake,
+};
 pub use launch::{Launch, Output};
 pub use spawn_error::{SpawnError, Step};

@@ -8,3 +8,4 @@ pub(crate) mod directories;
 pub(crate) mod endpoint;
 pub(crate) mod foreground;
 pub(crate) mod interrupt;
+pub(crate) mod keeping;

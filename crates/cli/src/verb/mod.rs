@@ -29,6 +29,7 @@ mod start;
 mod status;
 mod stop;
 mod up;
+mod upgrade;
 
 use aplomb_protocol::{Answer, Ask, Outcome, ServiceStatus};
 use aplomb_units::words::nearest;
@@ -63,6 +64,7 @@ pub(crate) enum Verb {
     Processes(processes::Processes),
     Analyze(analyze::Analyze),
     Rotate(rotate::Rotate),
+    Upgrade(upgrade::Upgrade),
     Show(show::Show),
     Install(install::Install),
     Remove(remove::Remove),
@@ -104,6 +106,7 @@ impl Verb {
             Verb::Analyze(verb) => verb.run(context)?,
             Verb::Processes(verb) => verb.run(context)?,
             Verb::Rotate(verb) => verb.run(context)?,
+            Verb::Upgrade(verb) => verb.run(context)?,
             Verb::Show(verb) => verb.run(context)?,
             Verb::Install(verb) => verb.run(context)?,
             Verb::Remove(verb) => verb.run(context)?,

@@ -5,13 +5,17 @@
 
 mod gate;
 mod node;
+mod succession;
 mod wish;
 
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::rc::Rc;
 use alloc::vec::Vec;
 
+use serde::{Deserialize, Serialize};
+
 use self::node::{Job, Node, StateKind};
+pub use self::succession::{Carried, Underway};
 use crate::because::Because;
 use crate::event::{Action, Event, Fact, InstanceId, RunEvent, Shown, Wish};
 use crate::graph;
@@ -38,6 +42,8 @@ pub struct World {
     moving: BTreeSet<InstanceId>,
     /// Instances that are not down, nor beyond any power to bring down.
     standing: usize,
+    /// Instances of which anything may have changed since it was last asked.
+    changed: BTreeSet<InstanceId>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,7 +54,7 @@ enum Shutdown {
 }
 
 /// What the operator wants of an instance.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Wanted {
     Up,
     Down,
@@ -99,6 +105,7 @@ impl World {
             shutdown: Shutdown::No,
             moving: BTreeSet::new(),
             standing: 0,
+            changed: BTreeSet::new(),
         }
     }
 
@@ -125,6 +132,7 @@ impl World {
         if let Some(id) = self.names.get(&name) {
             if let Some(node) = self.nodes.get_mut(id) {
                 node.take_spec(spec);
+                self.changed.insert(*id);
             }
             return *id;
         }
@@ -132,6 +140,7 @@ impl World {
         self.next_instance += 1;
         self.names.insert(name.clone(), id);
         self.nodes.insert(id, Node::new(name, spec, now));
+        self.changed.insert(id);
         id
     }
 
@@ -325,6 +334,7 @@ impl World {
         decide: impl FnOnce(&mut Instance, &Spec, &mut Cx<'_>),
     ) {
         let chance = self.next_chance();
+        self.changed.insert(id);
         let Some(node) = self.nodes.get_mut(&id) else {
             return;
         };
@@ -377,6 +387,7 @@ impl World {
         let Some(node) = self.nodes.get_mut(&id) else {
             return;
         };
+        self.changed.insert(id);
         let from = node.shown;
         let to = node.shown_now();
         let news = because

@@ -21,7 +21,8 @@ use rustix::pipe::{PipeFlags, pipe_with};
 
 use super::control::address_of;
 use super::poller::{empty, ring};
-use crate::{Pump, PumpEvent, PumpPort, StreamId};
+use super::succession::{describe, take};
+use crate::{Descriptor, Pump, PumpEvent, PumpPort, StreamId, StreamKeepsake};
 
 const EVENTS: usize = 128;
 /// No stream has this name: it is the bell's.
@@ -36,6 +37,8 @@ struct LinuxPump {
     bell: OwnedFd,
     handed_over: Sender<(StreamId, OwnedFd)>,
     writers: Writers,
+    /// Numbers of the reading ends, which are the port's.
+    readers: BTreeMap<StreamId, Descriptor>,
 }
 
 #[derive(Debug)]
@@ -75,6 +78,7 @@ pub(crate) fn open(
         bell,
         handed_over: sender,
         writers,
+        readers: BTreeMap::new(),
     };
     Ok((Box::new(pump), Box::new(port)))
 }
@@ -87,6 +91,35 @@ impl Pump for LinuxPump {
         let (reader, writer) = pipe_with(PipeFlags::CLOEXEC)?;
         // Only our end: a program that finds its own output non-blocking loses lines.
         rustix::fs::fcntl_setfl(&reader, OFlags::NONBLOCK)?;
+        self.hand_over(stream, reader, writer)
+    }
+
+    fn keepsake(&mut self, stream: StreamId) -> Option<StreamKeepsake> {
+        Some(StreamKeepsake {
+            reads: *self.readers.get(&stream)?,
+            writes: describe(self.writers.borrow().get(&stream)?.as_fd())?,
+        })
+    }
+
+    fn find(&mut self, stream: StreamId, keepsake: &StreamKeepsake) -> io::Result<()> {
+        let (reader, writer) = (take(keepsake.reads)?, take(keepsake.writes)?);
+        self.hand_over(stream, reader, writer)
+    }
+
+    fn seal(&mut self, stream: StreamId) {
+        self.readers.remove(&stream);
+        self.writers.borrow_mut().remove(&stream);
+    }
+
+    fn wake(&mut self) {
+        ring(&self.bell);
+    }
+}
+
+impl LinuxPump {
+    fn hand_over(&mut self, stream: StreamId, reader: OwnedFd, writer: OwnedFd) -> io::Result<()> {
+        self.readers
+            .extend(describe(reader.as_fd()).map(|reads| (stream, reads)));
         let data = epoll::EventData::new_u64(stream.0);
         // Nothing can come before the other side knows it: the writing end is still ours, and silent.
         epoll::add(&*self.epoll, &reader, data, epoll::EventFlags::IN)?;
@@ -95,14 +128,6 @@ impl Pump for LinuxPump {
             .map_err(|_| io::ErrorKind::BrokenPipe)?;
         self.writers.borrow_mut().insert(stream, writer);
         Ok(())
-    }
-
-    fn seal(&mut self, stream: StreamId) {
-        self.writers.borrow_mut().remove(&stream);
-    }
-
-    fn wake(&mut self) {
-        ring(&self.bell);
     }
 }
 

@@ -15,8 +15,8 @@ impl Trees {
         let tree = get(&mut self.planted, id)?;
         match (&self.held, &mut tree.root) {
             (Held::ByGroups(groups), Root::Group(Some(group))) => groups.members(group),
-            (Held::ByDescent { born, .. }, Root::Marks(marks)) => {
-                let members = descent::members(id, marks, born);
+            (Held::ByDescent { born, keeper, .. }, Root::Marks(marks)) => {
+                let members = descent::members(id, marks, born, *keeper);
                 Ok(members.iter().map(|stat| stat.pid).collect())
             }
             (Held::ByGroups(_) | Held::ByDescent { .. }, Root::Group(_) | Root::Marks(_)) => {
@@ -40,13 +40,13 @@ impl Trees {
                     .find(|(_, tree)| matches!(&tree.root, Root::Group(Some(own)) if *own == group))
                     .map(|(id, _)| TreeId(*id))
             }
-            Held::ByDescent { born, .. } => {
+            Held::ByDescent { born, keeper, .. } => {
                 let planted = self.planted.iter();
                 let marks = planted.filter_map(|(id, tree)| match &tree.root {
                     Root::Marks(marks) => Some((TreeId(*id), &**marks)),
                     Root::Group(_) => None,
                 });
-                descent::tree_of(pid, born, marks)
+                descent::tree_of(pid, born, *keeper, marks)
             }
         }
     }
