@@ -15,7 +15,7 @@ const REMEMBERED: usize = 1024;
 #[serde(default)]
 pub(crate) struct Book {
     pub milestones: Milestones,
-    pub last_run: Option<LastRun>,
+    pub last_run: Option<Box<LastRun>>,
     /// The program's own words.
     pub says: Option<String>,
     pub ready: bool,
@@ -30,7 +30,7 @@ pub(crate) struct Book {
 /// All books, and the latest events of all.
 #[derive(Debug)]
 pub(crate) struct Books {
-    books: BTreeMap<InstanceId, Book>,
+    books: BTreeMap<InstanceId, Box<Book>>,
     latest: VecDeque<Event>,
     next_seq: u64,
 }
@@ -56,7 +56,7 @@ impl Books {
     }
 
     pub(crate) fn get(&self, instance: InstanceId) -> Option<&Book> {
-        self.books.get(&instance)
+        self.books.get(&instance).map(|book| &**book)
     }
 
     pub(crate) fn forget(&mut self, instance: InstanceId) {
@@ -181,12 +181,12 @@ impl Book {
         let lasted = self
             .spawned_at
             .map_or(0, |at| when.mono.since(at).as_millis());
-        self.last_run = Some(LastRun {
+        self.last_run = Some(Box::new(LastRun {
             run: run.map_or(0, |run| run.0),
             ended: when.wall.0,
             lasted_ms: u64::try_from(lasted).unwrap_or(u64::MAX),
             end: end.to_string(),
-        });
+        }));
     }
 }
 

@@ -502,7 +502,7 @@ impl<P: Platform> Engine<P> {
 
     /// Ends without touching anything: another engine goes on with all of it.
     fn make_room_for_another(mut self) -> Ending {
-        self.outlet.finish();
+        self.outlet.leave();
         self.snapshot(&std::collections::BTreeSet::new());
         // What is dropped is closed and removed; what the next one needs must not be.
         std::mem::forget(self);

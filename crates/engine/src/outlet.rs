@@ -43,6 +43,8 @@ pub(crate) enum ToPump {
     },
     /// Store what is there and end.
     Quit,
+    /// End, and leave every pipe as it is: another engine goes on reading.
+    Leave,
 }
 
 /// What the pump tells.
@@ -143,6 +145,15 @@ impl Outlet {
 
     pub(crate) fn next(&mut self) -> Option<FromPump> {
         self.from.try_recv().ok()
+    }
+
+    /// Has the pump end without closing a pipe, and waits until it has.
+    pub(crate) fn leave(&mut self) {
+        self.tell(ToPump::Leave);
+        self.flush();
+        if let Some(thread) = self.thread.take() {
+            let _panicked = thread.join();
+        }
     }
 
     /// Lets the pump store what is in the pipes, and waits until it has.

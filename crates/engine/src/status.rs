@@ -49,7 +49,7 @@ impl<P: Platform> Engine<P> {
             pid: standing.run.and_then(|run| self.main_pid(run)),
             restarts: standing.restarts,
             next: next_step(&standing, now),
-            last_run: book.last_run.clone(),
+            last_run: book.last_run.as_deref().cloned(),
             unhealthy: book.unhealthy,
             log_dropped: book.dropped_lines,
             log_files: self.log_files(standing.spec),

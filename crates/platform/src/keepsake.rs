@@ -5,6 +5,7 @@
 //! something else by now is recognised. A process is named by its number and a moment at which it had that number.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
@@ -52,6 +53,9 @@ pub struct TreeKeepsake {
     pub runtime: Vec<PathBuf>,
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub was_killed: bool,
+    /// Processor time its group had counted before.
+    #[serde(default, skip_serializing_if = "Duration::is_zero")]
+    pub cpu_before: Duration,
 }
 
 /// A socket held for a service.

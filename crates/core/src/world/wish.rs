@@ -6,7 +6,7 @@
 use alloc::collections::BTreeSet;
 use alloc::vec::Vec;
 
-use super::node::{Job, Node};
+use super::node::Job;
 use super::{Shutdown, Wanted, World};
 use crate::because::Because;
 use crate::event::{Action, Fact, How, InstanceId, Wish};
@@ -176,10 +176,10 @@ impl World {
         if self.shutdown != Shutdown::No {
             return actions.push(refused(id, Wish::Restart, "everything is being shut down"));
         }
-        if self.nodes.get(&id).is_none_or(Node::is_down) {
+        if self.nodes.get(&id).is_none_or(|node| node.is_down()) {
             return self.want_start(id, because, now, actions);
         }
-        if self.nodes.get(&id).is_some_and(Node::is_disabled) {
+        if self.nodes.get(&id).is_some_and(|node| node.is_disabled()) {
             return actions.push(refused(id, Wish::Restart, "it is disabled"));
         }
         let mut pulled = Vec::new();

@@ -33,6 +33,7 @@ impl Linux {
             pidfd: None,
             found_at: None,
         });
+        self.births += 1;
         self.trees.on_born(launch.tree, pid, launch.env);
         Ok(Started { process, pid })
     }

@@ -119,7 +119,17 @@ pub struct Linux {
     kept: Option<Kept>,
     /// What an earlier engine left and is not taken up yet.
     left: PlatformKeepsake,
+    /// Children born since memory was last given back.
+    births: usize,
 }
+
+/// Whether there is time for what would only keep others waiting otherwise.
+fn is_far(until: Option<Instant>) -> bool {
+    until.is_none_or(|until| until.since(poller::now()) >= std::time::Duration::from_millis(50))
+}
+
+/// So many births leave memory behind that is worth giving back.
+const MANY_BIRTHS: usize = 256;
 
 impl Linux {
     /// Takes over this process: its signals are blocked from now on, its orphaned descendants come to it, and every child
@@ -138,6 +148,7 @@ impl Linux {
     /// As [`Linux::with`], for an engine with a keeper, after one that left this.
     pub fn born(means: Means, birth: Option<Birth>, left: PlatformKeepsake) -> io::Result<Linux> {
         // First, so that their numbers are low.
+        sys::heap::one_arena();
         let terminal = spawn::open_terminal();
         let low = LowDescriptors::take()?;
         let host = HostSignals::open()?;
@@ -179,6 +190,7 @@ impl Linux {
             pending: Vec::new(),
             kept: birth.map(Kept::new),
             left,
+            births: 0,
         })
     }
 }
@@ -202,7 +214,8 @@ impl Platform for Linux {
             // house is tidied.
             let told = into.len() > before;
             let tidy = self.trees.has_fallow();
-            let look_only = told || tidy;
+            let spent = self.births >= MANY_BIRTHS && is_far(until);
+            let look_only = told || tidy || spent;
             let mut turn = std::mem::take(&mut self.turn);
             let sleep_until = if look_only {
                 Some(Instant::ORIGIN)
@@ -210,8 +223,13 @@ impl Platform for Linux {
                 until
             };
             self.poller.wait(sleep_until, &mut turn)?;
-            if turn.is_empty() && tidy && !told {
-                self.trees.clear_fallow();
+            if turn.is_empty() && !told {
+                if tidy {
+                    self.trees.clear_fallow();
+                } else if spent {
+                    self.births = 0;
+                    sys::heap::give_back();
+                }
             }
             for (source, flags) in turn.drain(..) {
                 self.on(source, flags, into)?;

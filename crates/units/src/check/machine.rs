@@ -241,7 +241,7 @@ fn commands(spec: &Spec) -> Vec<&Command> {
         Reload::Impossible | Reload::Signal(_) | Reload::Notify(_) => {}
     }
     match &spec.pause {
-        Pause::Commands { pause, resume } => commands.extend([pause, resume]),
+        Pause::Commands { pause, resume } => commands.extend([&**pause, &**resume]),
         Pause::Freeze => {}
     }
     if let Ready::Probe { check, .. } = &spec.ready {

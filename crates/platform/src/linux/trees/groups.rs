@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::fs::{self, File};
-use std::io::{self, Read, Write};
+use std::io::{self, Write};
 use std::mem::MaybeUninit;
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
@@ -91,7 +91,8 @@ impl Groups {
             Err(Errno::EXIST) => {}
             Err(error) => return Err(error.into()),
         }
-        let name = format!("{name}.{}", tree.0);
+        // Engines before us may have left groups of these names.
+        let name = format!("{name}.{}-{}", tree.0, std::process::id());
         mkdirat(&self.root, &name, mode)?;
         Ok(name)
     }
@@ -126,7 +127,12 @@ impl Groups {
 
     /// Every process in the group and in those its members made below it.
     pub(crate) fn members(&self, group: &str) -> io::Result<Vec<u32>> {
-        let mut all = numbers(&self.read(group, "cgroup.procs")?);
+        self.listed(group, &self.list(group)?)
+    }
+
+    /// As [`Groups::members`], from the opened list of the group itself, which may be asked again and again.
+    pub(crate) fn listed(&self, group: &str, list: &OwnedFd) -> io::Result<Vec<u32>> {
+        let mut all = numbers(&whole(list)?);
         for below in self.below(group) {
             let path = format!("{group}/{below}");
             all.extend(self.members(&path).unwrap_or_default());
@@ -134,7 +140,18 @@ impl Groups {
         Ok(all)
     }
 
-    fn below(&self, group: &str) -> Vec<String> {
+    /// The list of the group's own processes.
+    pub(crate) fn list(&self, group: &str) -> io::Result<OwnedFd> {
+        self.open_file(group, "cgroup.procs", OFlags::RDONLY)
+    }
+
+    /// The groups made below it, by those in it.
+    pub(crate) fn below(&self, group: &str) -> Vec<String> {
+        // A directory counts a link for each one below it; most have none, and one question is enough.
+        let links = rustix::fs::statat(&self.root, group, AtFlags::SYMLINK_NOFOLLOW);
+        if links.is_ok_and(|stat| stat.st_nlink <= 2) {
+            return Vec::new();
+        }
         let entries = fs::read_dir(self.path.join(group));
         let directories = entries
             .into_iter()
@@ -272,9 +289,7 @@ impl Groups {
     }
 
     pub(crate) fn read(&self, group: &str, file: &str) -> io::Result<String> {
-        let mut text = String::new();
-        File::from(self.open_file(group, file, OFlags::RDONLY)?).read_to_string(&mut text)?;
-        Ok(text)
+        whole(&self.open_file(group, file, OFlags::RDONLY)?)
     }
 
     pub(super) fn write(&self, group: &str, file: &str, text: &str) -> io::Result<()> {
@@ -296,6 +311,19 @@ impl Drop for Groups {
     fn drop(&mut self) {
         // What is still populated stays: its members outlive us, as uprooted leftovers do. So do we, if we went below.
         let _ = remove_all(&self.path);
+    }
+}
+
+/// All of a file that the kernel makes up as it is read, from its start.
+fn whole(file: &OwnedFd) -> io::Result<String> {
+    let mut text = Vec::new();
+    let mut part = [0; 1024];
+    loop {
+        let got = rustix::io::pread(file, &mut part, text.len() as u64)?;
+        text.extend_from_slice(&part[..got]);
+        if got == 0 {
+            return String::from_utf8(text).map_err(|_| io::ErrorKind::InvalidData.into());
+        }
     }
 }
 

@@ -15,6 +15,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use aplomb_core::spec::Resources;
 use rustix::event::epoll::EventFlags;
@@ -30,12 +31,15 @@ use crate::{Holding, TreeId};
 #[derive(Debug)]
 pub(crate) struct Trees {
     held: Held,
-    planted: BTreeMap<u64, Tree>,
+    planted: BTreeMap<u64, Box<Tree>>,
     last: u64,
-    /// Groups of uprooted trees, to be removed when there is time.
-    fallow: Vec<Fallow>,
+    /// Groups of uprooted trees that are as new, by the hint they were named after: the next run of the same service,
+    /// if it comes at once, needs none made. Removed when there is time.
+    spare: BTreeMap<String, String>,
+    /// Other groups of uprooted trees, to be removed when there is time.
+    fallow: Vec<String>,
     /// Those that could not be removed last time.
-    lasting: Vec<Fallow>,
+    lasting: Vec<String>,
 }
 
 /// How trees are held.
@@ -63,6 +67,10 @@ struct Tree {
     /// Its group was killed once. Linux (up to 6.18 at least) kills a child born into such a group by clone3, because it
     /// takes the kill for one that came while the child was being born; so the next ones join by the door.
     was_killed: bool,
+    /// Its group was given limits or was frozen: it is no more as new.
+    is_worn: bool,
+    /// Processor time its group had counted before this tree got it.
+    cpu_before: Duration,
     /// What only few trees have.
     extras: Option<Box<Extras>>,
 }
@@ -98,12 +106,6 @@ enum Watch {
     Told,
 }
 
-/// An uprooted tree whose group is still there.
-#[derive(Debug)]
-struct Fallow {
-    group: String,
-}
-
 impl Trees {
     /// Holds trees by groups if it can.
     pub(crate) fn open(
@@ -133,6 +135,7 @@ impl Trees {
             held,
             planted: BTreeMap::new(),
             last: 0,
+            spare: BTreeMap::new(),
             fallow: Vec::new(),
             lasting: Vec::new(),
         }
@@ -162,13 +165,15 @@ impl Trees {
             known: 0,
             doomed: false,
             was_killed: false,
+            is_worn: *resources != Resources::default(),
+            cpu_before: Duration::ZERO,
             extras: None,
         };
         if *resources != Resources::default() {
             self.limit(&mut tree, id, resources)?;
         }
         self.last += 1;
-        self.planted.insert(self.last, tree);
+        self.planted.insert(self.last, Box::new(tree));
         Ok(id)
     }
 
@@ -200,7 +205,17 @@ impl Trees {
             (Held::ByGroups(groups), Root::Group(group)) => {
                 let group = match group {
                     Some(group) => group,
-                    None => group.insert(groups.create(&tree.hint, id)?),
+                    None => group.insert(match self.spare.remove(&tree.hint) {
+                        Some(spare) if groups.below(&spare).is_empty() => {
+                            tree.cpu_before = groups.cpu(&spare).unwrap_or_default();
+                            spare
+                        }
+                        Some(used) => {
+                            self.fallow.push(used);
+                            groups.create(&tree.hint, id)?
+                        }
+                        None => groups.create(&tree.hint, id)?,
+                    }),
                 };
                 if tree.was_killed {
                     doors.push(groups.door(group)?);
@@ -270,13 +285,18 @@ impl Trees {
         }
         if let (Held::ByGroups(groups), Root::Group(Some(group))) = (&mut self.held, tree.root) {
             groups.forget(id);
-            self.fallow.push(Fallow { group });
+            let as_new = matches!(tree.watch, Watch::Told) && !tree.was_killed && !tree.is_worn;
+            if as_new && !self.spare.contains_key(&tree.hint) {
+                self.spare.insert(tree.hint, group);
+            } else {
+                self.fallow.push(group);
+            }
         }
     }
 
     /// Whether there is something to be cleared when nothing else is to do.
     pub(crate) fn has_fallow(&self) -> bool {
-        !self.fallow.is_empty()
+        !self.fallow.is_empty() || !self.spare.is_empty()
     }
 
     /// Removes the groups of uprooted trees. In one or the other somebody may still be ending, or be a leftover: those are
@@ -285,7 +305,8 @@ impl Trees {
         if let Held::ByGroups(groups) = &self.held {
             let mut all = std::mem::take(&mut self.fallow);
             all.append(&mut self.lasting);
-            all.retain(|fallow| groups.remove(&fallow.group).is_err());
+            all.extend(std::mem::take(&mut self.spare).into_values());
+            all.retain(|group| groups.remove(group).is_err());
             self.lasting = all;
         }
     }
@@ -300,9 +321,10 @@ pub(crate) struct Room {
     pub(crate) doors: Vec<OwnedFd>,
 }
 
-fn get(planted: &mut BTreeMap<u64, Tree>, id: TreeId) -> io::Result<&mut Tree> {
+fn get(planted: &mut BTreeMap<u64, Box<Tree>>, id: TreeId) -> io::Result<&mut Tree> {
     let missing = || io::Error::new(io::ErrorKind::NotFound, "no such tree");
-    planted.get_mut(&id.0).ok_or_else(missing)
+    let tree = planted.get_mut(&id.0).ok_or_else(missing)?;
+    Ok(&mut **tree)
 }
 
 /// As often as new members are looked for while signals are sent, before the fastest forker has won.

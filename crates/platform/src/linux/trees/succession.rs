@@ -49,6 +49,7 @@ impl Trees {
                 .map(|extras| extras.runtime.iter().cloned().collect())
                 .unwrap_or_default(),
             was_killed: tree.was_killed,
+            cpu_before: tree.cpu_before,
         })
     }
 
@@ -73,7 +74,7 @@ impl Trees {
         self.last += 1;
         self.planted.insert(
             self.last,
-            Tree {
+            Box::new(Tree {
                 hint: keepsake.name.clone(),
                 root,
                 old_groups: OldGroups::taken_up(&keepsake.old_groups),
@@ -81,8 +82,10 @@ impl Trees {
                 known: 0,
                 doomed: false,
                 was_killed: keepsake.was_killed,
+                is_worn: true,
+                cpu_before: keepsake.cpu_before,
                 extras: Some(Box::new(extras)),
-            },
+            }),
         );
         Ok(TreeId(self.last))
     }
