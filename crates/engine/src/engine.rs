@@ -362,6 +362,7 @@ impl<P: Platform> Engine<P> {
             Timer::Hook(hook) => self.hook_due(hook),
             Timer::FindMain(run) => self.find_main(run),
             Timer::StillStopping(run) => self.still_stopping(run),
+            Timer::Lifeline => self.lifeline_due(),
         }
     }
 

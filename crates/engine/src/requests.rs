@@ -13,6 +13,7 @@ use crate::engine::Engine;
 use crate::load::Taken;
 use crate::names::resolve;
 use crate::outlet::ToPump;
+use crate::record::Entry;
 
 /// A request that is answered later.
 #[derive(Debug)]
@@ -124,6 +125,7 @@ impl<P: Platform> Engine<P> {
             Ask::Upgrade { program } => self.upgrade(&program).map(Some),
             Ask::Lifeline => {
                 self.desk.make_lifeline(channel);
+                self.legacy.journal.note(&Entry::Lifeline);
                 Ok(Some(Answer::Done))
             }
         }

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::mem::ManuallyDrop;
 
-use aplomb_core::{Action, Do, InstanceId, RunEvent, RunId, Spec, Task};
+use aplomb_core::{Action, Do, Duration, How, InstanceId, RunEvent, RunId, Spec, Task};
 use aplomb_logs::{Outputs, Settings};
 use aplomb_platform::{Found, Platform, PlatformKeepsake, Started, TreeId};
 use aplomb_protocol::{Answer, EventKind, Fault, FaultKind};
@@ -19,6 +19,9 @@ use crate::engine::Engine;
 use crate::library::Library;
 use crate::record::{self, Entry, Head, Journal, Left, News, Service, Storage, Unreadable};
 use crate::timers::Timer;
+
+/// How long a client may take to hold a lifeline to a new engine.
+const LIFELINE: Duration = Duration::from_secs(10);
 
 /// What stands behind an engine: where it writes, who keeps it, who was before it.
 #[derive(Debug, Default)]
@@ -148,6 +151,8 @@ pub(crate) struct Legacy {
     pub platform_changed: bool,
     /// This engine ends for another one.
     pub handed_over: bool,
+    /// A client held a lifeline to the engine before, and has some time to hold one to this.
+    pub awaits_lifeline: bool,
 }
 
 impl Legacy {
@@ -170,6 +175,7 @@ impl Legacy {
             dirty: BTreeSet::new(),
             platform_changed: false,
             handed_over: false,
+            awaits_lifeline: false,
         }
     }
 }
@@ -238,6 +244,8 @@ impl<P: Platform> Engine<P> {
                 .into_iter()
                 .map(|one| Entry::Service(Box::new(one))),
         );
+        let waited_for = self.desk.has_lifeline() || self.legacy.awaits_lifeline;
+        entries.extend(waited_for.then_some(Entry::Lifeline));
         entries.extend(self.ending_code().map(|code| Entry::Ending { code }));
         let news = self.legacy.journal.snapshot(entries.into_iter());
         let words = match news {
@@ -463,10 +471,23 @@ impl<P: Platform> Engine<P> {
         for (id, programs, pending) in programs {
             self.tell_found(id, programs, pending);
         }
+        if left.lifeline {
+            self.legacy.awaits_lifeline = true;
+            self.timers.at(self.now + LIFELINE, Timer::Lifeline);
+        }
         if let Some(code) = left.ending {
             self.resume_ending(code);
         }
         self.news = true;
+    }
+
+    /// Whoever held the dead engine's lifeline has had his time.
+    pub(crate) fn lifeline_due(&mut self) {
+        self.legacy.awaits_lifeline = false;
+        if !self.desk.has_lifeline() {
+            let why = "the client an engine before this one lived for has not come back";
+            self.shut_down(How::Plan, 0, why);
+        }
     }
 
     /// Reads the definitions as the dead engine did, by batch and name; tells the files that are not what they were.

@@ -46,6 +46,8 @@ pub(crate) enum Entry {
     Gone {
         name: String,
     },
+    /// A client holds a lifeline: when it goes, everything goes.
+    Lifeline,
     /// Everything is being stopped; the engine ends with this code.
     Ending {
         code: u32,
@@ -128,6 +130,7 @@ pub(crate) struct Left {
     /// In the order they were first written down.
     pub services: Vec<Service>,
     pub ending: Option<u32>,
+    pub lifeline: bool,
     /// Lines that say nothing: torn, or changed by somebody.
     pub damaged: usize,
 }
@@ -185,6 +188,7 @@ impl Left {
             definitions: BTreeMap::new(),
             services: Vec::new(),
             ending: None,
+            lifeline: false,
             damaged: 0,
         }
     }
@@ -207,6 +211,7 @@ impl Left {
                 }
             }
             Entry::Gone { name } => self.services.retain(|service| service.name != name),
+            Entry::Lifeline => self.lifeline = true,
             Entry::Ending { code } => self.ending = Some(code),
         }
     }
