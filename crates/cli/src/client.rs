@@ -97,7 +97,7 @@ impl Client {
         let mut client = Client {
             stream,
             endpoint: endpoint.clone(),
-            words: detach::words_of(endpoint),
+            words: endpoint.words(),
             child: None,
             next: 1,
             into,

@@ -40,6 +40,9 @@ use verb::{Context, Verb};
 
 fn main() -> ExitCode {
     let args: Vec<OsString> = env::args_os().collect();
+    if let Some(code) = host::errand(&args) {
+        std::process::exit(code);
+    }
     let (shared, verb) = match args.get(1).and_then(|first| first.to_str()) {
         Some("run") => {
             let alone: RunAlone = parse(&args[1..]);

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::because::Because;
 use crate::quantity::{Duration, End, RunId};
 use crate::signal::Signal;
-use crate::spec::Moment;
+use crate::spec::{Moment, Request};
 
 /// A place where a service runs, as an index that lives as long as the definition does. Not reused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -101,6 +101,8 @@ pub enum RunEvent {
     /// The answers to [`Do::Freeze`] and [`Do::Thaw`].
     Frozen(Result<(), Rc<str>>),
     Thawed(Result<(), Rc<str>>),
+    /// A request to end reached nobody: a signal where `None`, else that of a step of the stop plan.
+    Unheard(Option<Request>),
 }
 
 /// How conditions and assertions came out.

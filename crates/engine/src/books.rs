@@ -76,7 +76,7 @@ impl Books {
         kind: EventKind,
         because: String,
         when: When,
-    ) -> Event {
+    ) -> &Event {
         let event = Event {
             seq: self.next_seq,
             at: when.wall.0,
@@ -90,8 +90,7 @@ impl Books {
         if self.latest.len() == REMEMBERED {
             self.latest.pop_front();
         }
-        self.latest.push_back(event.clone());
-        event
+        self.latest.push_back_mut(event)
     }
 
     /// Keeps what a fact says about an instance.

@@ -1,6 +1,6 @@
 //! Control clients: bytes in, requests out; messages in, bytes out. Nobody's slowness is anybody else's.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 
 use aplomb_platform::{ChannelId, Platform};
@@ -31,6 +31,8 @@ pub(crate) struct Client {
 #[derive(Debug, Default)]
 pub(crate) struct Desk {
     clients: BTreeMap<ChannelId, Client>,
+    /// Those with events of this turn not written yet.
+    unsent: BTreeSet<ChannelId>,
     /// A lifeline was cut by ourselves.
     pub lost_lifeline: bool,
 }
@@ -156,7 +158,7 @@ impl Desk {
     }
 
     /// One event to all who want it.
-    pub(crate) fn publish(&mut self, platform: &mut impl Platform, event: &Event) {
+    pub(crate) fn publish(&mut self, event: &Event) {
         if self
             .clients
             .values()
@@ -166,7 +168,6 @@ impl Desk {
         }
         let mut line = Vec::new();
         encode(&Message::Event(event.clone()), &mut line);
-        let mut written = Vec::new();
         for (channel, client) in &mut self.clients {
             let Some(names) = &client.subscribed else {
                 continue;
@@ -175,10 +176,14 @@ impl Desk {
                 names.is_empty() || event.service.is_empty() || names.contains(&event.service);
             if wanted && client.out.len() - client.sent <= EVENT_BACKLOG {
                 client.out.extend_from_slice(&line);
-                written.push(*channel);
+                self.unsent.insert(*channel);
             }
         }
-        for channel in written {
+    }
+
+    /// Writes the events of this turn. Together: each write wakes its reader.
+    pub(crate) fn flush_events(&mut self, platform: &mut impl Platform) {
+        for channel in std::mem::take(&mut self.unsent) {
             self.flush(platform, channel);
         }
     }

@@ -260,6 +260,7 @@ impl<P: Platform> Engine<P> {
             self.end_when_down();
         }
         self.write_down();
+        self.desk.flush_events(&mut self.platform);
         self.outlet.flush();
     }
 
@@ -309,6 +310,7 @@ impl<P: Platform> Engine<P> {
                     self.run_event(instance, run, RunEvent::TreeEmpty);
                 }
             }
+            Happened::Unheard { tree, asking, why } => self.unheard(tree, asking, why),
             Happened::Notified(notification) => self.notified(&notification),
             Happened::ReadyLine { tree } => {
                 if let Some((run, held)) = self.runs.of_tree(tree) {
@@ -545,7 +547,7 @@ impl<P: Platform> Engine<P> {
     pub(crate) fn tell_engine(&mut self, kind: EventKind, because: String) {
         let when = self.when();
         let event = self.books.note("", None, kind, because, when);
-        self.desk.publish(&mut self.platform, &event);
+        self.desk.publish(event);
     }
 
     /// An event about a service.
@@ -565,7 +567,7 @@ impl<P: Platform> Engine<P> {
         };
         let when = self.when();
         let event = self.books.note(&name, run, kind, because, when);
-        self.desk.publish(&mut self.platform, &event);
+        self.desk.publish(event);
     }
 
     /// The main process of a run, or the program of a task.

@@ -6,13 +6,12 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::io::{Read, Seek, SeekFrom, Write};
 use std::mem::ManuallyDrop;
-use std::os::unix::fs::FileExt;
 
 use aplomb_core::{InstanceId, Spec};
 use aplomb_units::{Options, Source};
 
-use crate::Machine;
 use crate::record::{Definitions, File, check};
 
 /// Every batch some service runs by.
@@ -71,23 +70,19 @@ impl Library {
         let check = check(source.text.as_bytes());
         let known = self.batches.values().flat_map(|batch| &batch.files);
         let mut known = known.filter(|file| file.check == check && *file.path == *source.path);
-        let text = match known.next() {
-            Some(file) => file.text,
-            None => self.store(&source.text),
-        };
+        let known = known.next().map(|file| file.text);
         File {
             path: source.path.to_string(),
             check,
-            text,
+            text: known.unwrap_or_else(|| self.store(&source.text)),
         }
     }
 
     fn store(&mut self, text: &str) -> Option<(u64, u64)> {
         let at = self.length;
-        self.texts
-            .as_ref()?
-            .write_all_at(text.as_bytes(), at)
-            .ok()?;
+        let texts = self.texts.as_mut()?;
+        texts.seek(SeekFrom::Start(at)).ok()?;
+        texts.write_all(text.as_bytes()).ok()?;
         self.length += text.len() as u64;
         Some((at, text.len() as u64))
     }
@@ -124,7 +119,11 @@ impl Library {
     }
 
     /// Takes a batch of an earlier engine, and reads it as that engine did.
-    pub(crate) fn read_again(&mut self, batch: Definitions, machine: &Machine) -> Reread {
+    pub(crate) fn read_again(
+        &mut self,
+        batch: Definitions,
+        machine: &dyn aplomb_units::World,
+    ) -> Reread {
         let mut changed = Vec::new();
         let mut sources = Vec::new();
         for file in &batch.files {
@@ -150,13 +149,15 @@ impl Library {
         Reread { specs, changed }
     }
 
-    fn text_of(&self, file: &File) -> Option<String> {
+    fn text_of(&mut self, file: &File) -> Option<String> {
         let (at, length) = file.text?;
         if at.checked_add(length)? > self.length {
             return None;
         }
         let mut bytes = vec![0; usize::try_from(length).ok()?];
-        self.texts.as_ref()?.read_exact_at(&mut bytes, at).ok()?;
+        let texts = self.texts.as_mut()?;
+        texts.seek(SeekFrom::Start(at)).ok()?;
+        texts.read_exact(&mut bytes).ok()?;
         let text = String::from_utf8(bytes).ok()?;
         (check(text.as_bytes()) == file.check).then_some(text)
     }

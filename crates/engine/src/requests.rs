@@ -396,7 +396,7 @@ impl<P: Platform> Engine<P> {
             "its definition was dropped".to_owned(),
             when,
         );
-        self.desk.publish(&mut self.platform, &event);
+        self.desk.publish(event);
     }
 
     /// A reload has come to its end.

@@ -13,10 +13,10 @@ use aplomb_logs::{Outputs, Settings};
 use aplomb_platform::{Found, Platform, PlatformKeepsake, Started, TreeId};
 use aplomb_protocol::{Answer, EventKind, Fault, FaultKind};
 
-use crate::Machine;
 use crate::carry::streams;
 use crate::engine::Engine;
 use crate::library::Library;
+use crate::load::Surroundings;
 use crate::record::{self, Entry, Head, Journal, Left, News, Service, Storage, Unreadable};
 use crate::timers::Timer;
 
@@ -392,7 +392,9 @@ impl<P: Platform> Engine<P> {
     fn go_on(&mut self, left: Left, succession: &Succession, given: Vec<Spec>) {
         let from = left.head.engine;
         let lineage = succession.predecessor.is_some();
-        let (mut defined, changed) = self.read_again(left.definitions, given);
+        let names = left.services.iter().map(|service| service.name.clone());
+        let surroundings = self.surroundings_with(names);
+        let (mut defined, changed) = self.read_again(left.definitions, given, &surroundings);
         for path in changed {
             let words =
                 format!("`{path}` has changed, or is gone, since its services were started");
@@ -496,6 +498,7 @@ impl<P: Platform> Engine<P> {
         &mut self,
         batches: BTreeMap<u32, record::Definitions>,
         given: Vec<Spec>,
+        surroundings: &Surroundings,
     ) -> (BTreeMap<(Option<u32>, String), Spec>, Vec<String>) {
         let mut all = BTreeMap::new();
         let mut changed = Vec::new();
@@ -505,7 +508,7 @@ impl<P: Platform> Engine<P> {
                 .map(|spec| ((None, spec.name.clone()), spec)),
         );
         for (number, batch) in batches {
-            let read = self.legacy.library.read_again(batch, &Machine);
+            let read = self.legacy.library.read_again(batch, surroundings);
             changed.extend(read.changed);
             let specs = read.specs.into_iter();
             all.extend(specs.map(|spec| ((Some(number), spec.name.clone()), spec)));

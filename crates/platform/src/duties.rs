@@ -68,6 +68,17 @@ pub trait Platform {
     /// A signal to every member of the tree, those included that are born meanwhile as far as the system can.
     fn signal_tree(&mut self, tree: TreeId, signal: Signal) -> io::Result<Sent>;
 
+    /// Asks a process to end in a way that is no signal; where it reaches nobody, [`Happened::Unheard`] tells so.
+    /// Errors: this system has no such way.
+    fn ask(&mut self, _process: ProcessId, _asking: Asking) -> io::Result<()> {
+        Err(no_such_way())
+    }
+
+    /// As [`Platform::ask`], every member of the tree.
+    fn ask_tree(&mut self, _tree: TreeId, _asking: Asking) -> io::Result<()> {
+        Err(no_such_way())
+    }
+
     /// Ends every member, in a way nobody can refuse; told by [`Happened::TreeEmpty`], as if [`Platform::watch_empty`]
     /// had been called.
     fn kill_tree(&mut self, tree: TreeId) -> io::Result<()>;
@@ -168,6 +179,17 @@ pub trait Platform {
     /// Raises the engine's own limits as far as it may (open files), so that `services` fit. Errors say what there is
     /// instead; whatever could be had has been taken.
     fn make_room(&mut self, services: usize) -> io::Result<()>;
+
+    /// Whether programs can be given our own output ([`crate::Output::Inherit`]) and it arrives. Where not, it takes the
+    /// pump's way.
+    fn lends_output(&self) -> bool {
+        true
+    }
+}
+
+fn no_such_way() -> io::Error {
+    let why = "this system has no such way to ask a program to end";
+    io::Error::new(io::ErrorKind::Unsupported, why)
 }
 
 /// The engine's handle on the pump: makes the pipes. Messages to the pump's loop go through a channel of the engine's own,
@@ -196,10 +218,39 @@ pub trait PumpPort: Send {
     /// As [`Platform::read`]; `Ok(0)`: every writer is gone.
     fn read(&mut self, stream: StreamId, into: &mut [u8]) -> io::Result<usize>;
     fn detach(&mut self, stream: StreamId);
+    /// How many bytes can be read at once.
+    fn waiting(&mut self, _stream: StreamId) -> io::Result<usize> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+    /// What the pipe of this stream is known by to an engine after this one.
+    fn identity(&mut self, _stream: StreamId) -> Option<u64> {
+        None
+    }
+    /// Memory of this many bytes that outlives us, as an engine before us has left it; zeros at first. `None`: there is
+    /// none.
+    fn lasting(&mut self, _which: Lasting, _length: usize) -> Option<Box<dyn LastingMemory>> {
+        None
+    }
     /// Sends one datagram to a local address (the journal's socket); never blocks.
     fn send_datagram(&mut self, address: &str, bytes: &[u8]) -> io::Result<()>;
     /// Wakes the engine's `wait` with [`Happened::Woken`].
     fn wake_engine(&mut self);
+}
+
+/// Pieces of memory that outlive an engine.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Lasting {
+    /// What is known of the chunk in hand, and beginnings of lines.
+    Notes,
+    /// The chunk itself.
+    Chunk,
+}
+
+/// Memory that whoever comes after us finds as we left it, to the last store.
+pub trait LastingMemory: fmt::Debug + Send {
+    fn bytes(&mut self) -> &mut [u8];
+    /// The first eight bytes, for what must be stored neither sooner nor later than the program says.
+    fn word(&self) -> &std::sync::atomic::AtomicU64;
 }
 
 /// What a pump's port tells.
@@ -223,6 +274,19 @@ pub struct Sent {
     pub reached: usize,
 }
 
+/// A polite request to end that is no signal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Asking {
+    /// Ctrl+C in its console: all in that console hear it.
+    CtrlC,
+    /// Ctrl+Break in its console.
+    CtrlBreak,
+    /// WM_CLOSE and WM_ENDSESSION to its windows.
+    CloseWindows,
+    /// WM_QUIT to its threads.
+    QuitThreads,
+}
+
 /// What happened.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Happened {
@@ -233,6 +297,13 @@ pub enum Happened {
     },
     TreeEmpty {
         tree: TreeId,
+    },
+    /// A request to members of this tree reached nobody, and why.
+    Unheard {
+        tree: TreeId,
+        /// `None`: it was a signal.
+        asking: Option<Asking>,
+        why: String,
     },
     /// A message on the notify socket.
     Notified(Notification),

@@ -5,7 +5,6 @@
 //! something else by now is recognised. A process is named by its number and a moment at which it had that number.
 
 use std::path::PathBuf;
-use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
@@ -53,9 +52,9 @@ pub struct TreeKeepsake {
     pub runtime: Vec<PathBuf>,
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub was_killed: bool,
-    /// Processor time its group had counted before.
-    #[serde(default, skip_serializing_if = "Duration::is_zero")]
-    pub cpu_before: Duration,
+    /// Its group served an earlier run.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_second_hand: bool,
 }
 
 /// A socket held for a service.

@@ -6,12 +6,12 @@ use std::path::Path;
 
 use aplomb_core::Spec;
 use aplomb_engine::{Ending, Engine, EngineError, Machine, Options};
-use aplomb_platform::linux::Linux;
+use aplomb_platform::Native;
 
-use super::detach;
 use super::directories::Owner;
 use super::endpoint::Endpoint;
-use super::keeping::{self, Side};
+use super::of_system::keeping::{self, Side};
+use super::of_system::session;
 use crate::args::EngineArgs;
 use crate::failure::{Exit, Failure};
 use crate::files;
@@ -23,7 +23,7 @@ pub(crate) fn engine(args: &EngineArgs, endpoint: &Endpoint, ui: &mut Ui) -> Res
         return keeping::reads_state(format, ui);
     }
     if args.detached {
-        detach::leave_session();
+        session::leave();
     }
     endpoint.prepare()?;
     let owner = Owner::current();
@@ -111,8 +111,8 @@ fn quiet() -> Options {
     }
 }
 
-fn take_over() -> Result<Linux, Failure> {
-    Linux::new().map_err(|why| {
+fn take_over() -> Result<Native, Failure> {
+    Native::new().map_err(|why| {
         Failure::failed("cannot prepare this process for carrying services").because(why)
     })
 }

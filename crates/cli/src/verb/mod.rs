@@ -30,6 +30,7 @@ mod status;
 mod stop;
 mod up;
 mod upgrade;
+mod why;
 
 use aplomb_protocol::{Answer, Ask, Outcome, ServiceStatus};
 use aplomb_units::words::nearest;
@@ -62,6 +63,7 @@ pub(crate) enum Verb {
     Logs(logs::Logs),
     Events(events::Events),
     Processes(processes::Processes),
+    Why(why::Why),
     Analyze(analyze::Analyze),
     Rotate(rotate::Rotate),
     Upgrade(upgrade::Upgrade),
@@ -105,6 +107,7 @@ impl Verb {
             Verb::Events(verb) => verb.run(context)?,
             Verb::Analyze(verb) => verb.run(context)?,
             Verb::Processes(verb) => verb.run(context)?,
+            Verb::Why(verb) => verb.run(context)?,
             Verb::Rotate(verb) => verb.run(context)?,
             Verb::Upgrade(verb) => verb.run(context)?,
             Verb::Show(verb) => verb.run(context)?,

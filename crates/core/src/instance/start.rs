@@ -140,7 +140,8 @@ impl Instance {
                 | RunEvent::Health(_)
                 | RunEvent::Notify(_)
                 | RunEvent::Frozen(_)
-                | RunEvent::Thawed(_) => {}
+                | RunEvent::Thawed(_)
+                | RunEvent::Unheard(_) => {}
             },
             Stage::Command(task) => match what {
                 RunEvent::Spawned(spawned) if spawned == task => self.spawned(spec, task, cx),
@@ -165,7 +166,8 @@ impl Instance {
                 | RunEvent::ReadyImpossible(_)
                 | RunEvent::Health(_)
                 | RunEvent::Frozen(_)
-                | RunEvent::Thawed(_) => {}
+                | RunEvent::Thawed(_)
+                | RunEvent::Unheard(_) => {}
             },
             Stage::FindingMain => match what {
                 RunEvent::MainFound => {
@@ -189,7 +191,8 @@ impl Instance {
                 | RunEvent::ReadyImpossible(_)
                 | RunEvent::Health(_)
                 | RunEvent::Frozen(_)
-                | RunEvent::Thawed(_) => {}
+                | RunEvent::Thawed(_)
+                | RunEvent::Unheard(_) => {}
             },
             Stage::Proving { .. } => match what {
                 RunEvent::Ready => self.proven(spec, cx),
@@ -207,7 +210,8 @@ impl Instance {
                 | RunEvent::TreeEmpty
                 | RunEvent::Health(_)
                 | RunEvent::Frozen(_)
-                | RunEvent::Thawed(_) => {}
+                | RunEvent::Thawed(_)
+                | RunEvent::Unheard(_) => {}
             },
         }
     }

@@ -129,7 +129,8 @@ impl Instance {
             | RunEvent::Conditions(_)
             | RunEvent::MainNotFound(_)
             | RunEvent::Ready
-            | RunEvent::ReadyImpossible(_) => {}
+            | RunEvent::ReadyImpossible(_)
+            | RunEvent::Unheard(_) => {}
         }
     }
 

@@ -4,10 +4,9 @@
 //! old one, in memory it is written beside the old one, which is cut off then. A directory that takes nothing is said once,
 //! and tried again with every snapshot.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::mem::ManuallyDrop;
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use super::line::encode;
@@ -206,11 +205,7 @@ fn replace(directory: &Path, bytes: &[u8]) -> io::Result<File> {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
         Ok(()) | Err(_) => {}
     }
-    let mut file = OpenOptions::new()
-        .append(true)
-        .create_new(true)
-        .mode(0o600)
-        .open(&new)?;
+    let mut file = aplomb_platform::create_private(&new)?;
     let written = file.write_all(bytes);
     let placed = written.and_then(|()| fs::rename(&new, directory.join(NAME)));
     if let Err(error) = placed {

@@ -1,4 +1,4 @@
-//! Whoever started us, on Windows: the service control manager or a console; and what their controls mean.
+//! Whoever started us, on Windows: the service control manager, Aplomb's engine, or a console; and what their controls mean.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -9,6 +9,7 @@ use super::{Control, Interruption};
 use crate::cause::{Cause, CauseKind, Urgency};
 use crate::life::{Life, Message, Whole};
 use crate::notice::Notice;
+use crate::notify::Notify;
 use crate::signal::{OnSignal, Work};
 use crate::stage::Stage;
 
@@ -31,6 +32,7 @@ pub(crate) enum HostEvent {
 /// Whoever started us.
 pub(crate) struct Host {
     service: Option<Status>,
+    notify: Option<Notify>,
     pausing: Option<(Work, Work)>,
     /// When the stop is planned to be over.
     end: Option<Instant>,
@@ -44,6 +46,7 @@ impl Host {
     ) -> Self {
         Self {
             service: Status::current(),
+            notify: Notify::from_env(),
             pausing,
             end: None,
         }
@@ -51,21 +54,38 @@ impl Host {
 
     /// True when this host moves its limit for work that progresses.
     pub(crate) fn extends(&self) -> bool {
-        self.service.is_some()
+        self.service.is_some() || self.notify.is_some()
+    }
+
+    fn tell(&self, what: impl FnOnce(&Notify)) {
+        if let Some(notify) = &self.notify {
+            what(notify);
+        }
+    }
+
+    /// The start goes on and may last this long: a further checkpoint.
+    pub(crate) fn starting(&self, within: Duration) {
+        self.tell(|notify| notify.extend(within));
+        if let Some(service) = &self.service {
+            service.start_pending(within + MARGIN);
+        }
     }
 
     pub(crate) fn ready(&self) {
+        self.tell(Notify::ready);
         if let Some(service) = &self.service {
             service.running();
         }
     }
 
     pub(crate) fn stopping(&mut self, within: Duration) {
-        self.extend(within + MARGIN);
+        self.tell(Notify::stopping);
+        self.pending(within + MARGIN);
     }
 
     /// A further checkpoint, with what is left until the planned end.
-    pub(crate) fn stage(&self, _: Stage) {
+    pub(crate) fn stage(&self, stage: Stage) {
+        self.tell(|notify| notify.stage(stage));
         let left = self
             .end
             .map(|end| end.saturating_duration_since(Instant::now()));
@@ -75,21 +95,31 @@ impl Host {
     }
 
     pub(crate) fn extend(&mut self, remaining: Duration) {
+        self.tell(|notify| notify.extend(remaining));
+        self.pending(remaining);
+    }
+
+    fn pending(&mut self, remaining: Duration) {
         self.end = Some(Instant::now() + remaining);
         if let Some(service) = &self.service {
             service.stop_pending(remaining);
         }
     }
 
-    /// The service control manager takes no words.
-    pub(crate) fn status(&self, _: &Notice) {}
-
-    /// There is no watchdog.
-    pub(crate) fn wakes_at(&self) -> Option<Instant> {
-        None
+    /// The service control manager takes no words; Aplomb's engine does.
+    pub(crate) fn status(&self, notice: &Notice) {
+        self.tell(|notify| notify.status(notice));
     }
 
-    pub(crate) fn beat(&mut self, _: Instant, _: &Whole) {}
+    pub(crate) fn wakes_at(&self) -> Option<Instant> {
+        self.notify.as_ref().and_then(Notify::wakes_at)
+    }
+
+    pub(crate) fn beat(&mut self, now: Instant, whole: &Whole) {
+        if let Some(notify) = &mut self.notify {
+            notify.beat(now, whole);
+        }
+    }
 }
 
 /// There are no signals to be impatient with.

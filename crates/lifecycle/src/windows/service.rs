@@ -158,6 +158,11 @@ impl Status {
         UNDER_SCM.load(Ordering::SeqCst).then_some(Self(()))
     }
 
+    /// A further checkpoint of the start, which may last `hint` more.
+    pub(crate) fn start_pending(&self, hint: Duration) {
+        report(What::StartPending, hint, 0);
+    }
+
     pub(crate) fn running(&self) {
         report(What::Running, Duration::ZERO, 0);
     }

@@ -5,6 +5,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test: whatever is missing ends it")]
 
+mod http2;
 #[cfg(unix)]
 mod load;
 #[cfg(unix)]
@@ -13,6 +14,7 @@ mod process;
 #[cfg(windows)]
 mod service;
 mod stories;
+mod streams;
 #[cfg(unix)]
 mod under_load;
 mod victim;

@@ -1,6 +1,8 @@
 //! Stops of an HTTP server under load, and with clients that behave badly.
 
 use std::fs;
+use std::io::{Read, Write};
+use std::net::TcpStream;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
@@ -18,16 +20,21 @@ pub(crate) fn nothing_is_lost_when_starved() {
 }
 
 fn stop_under_load(quota: Option<Quota>) {
-    let mut victim = Victim::start("http");
+    let dependency = Frozen::new();
+    let mut victim = Victim::start_with("http", |command| {
+        command.env("DEPENDENCY", &dependency.address)
+    });
     let address = victim.line("ADDRESS").split(' ').nth(1).unwrap().to_owned();
     victim.line("READY");
     if let Some(quota) = &quota {
         quota.hold(victim.pid());
     }
+    let bad = Bad::clients(&address);
     let (ended, measured) = load::measure(&address, move || {
         victim.signal("TERM");
         victim.end()
     });
+    drop(bad);
     assert_eq!(
         (measured.lost_in_flight, measured.lost_later),
         (0, 0),
@@ -64,27 +71,65 @@ fn stop_under_load(quota: Option<Quota>) {
     }
 }
 
-/// A cgroup with a share of one processor (version 1 controllers), removed when dropped.
+/// A dependency that has been stopped in its tracks: it can be connected to, and never answers.
+struct Frozen {
+    process: Option<Victim>,
+    address: String,
+}
+
+impl Frozen {
+    fn new() -> Self {
+        let mut process = Victim::start("dependency");
+        let address = process
+            .line("ADDRESS")
+            .split(' ')
+            .nth(1)
+            .unwrap()
+            .to_owned();
+        process.line("READY");
+        process.signal("STOP");
+        Self {
+            process: Some(process),
+            address,
+        }
+    }
+}
+
+impl Drop for Frozen {
+    fn drop(&mut self) {
+        if let Some(process) = self.process.take() {
+            process.signal("KILL");
+            drop(process.end());
+        }
+    }
+}
+
+/// A cgroup with a share of one processor, removed when dropped.
 pub(crate) struct Quota(PathBuf);
+
+type Place = (&'static str, &'static str, fn(u32) -> String);
+
+/// Where groups of version 1 and of version 2 are made, what limits them there, and how: microseconds of 100 000.
+const PLACES: [Place; 2] = [
+    ("/sys/fs/cgroup/cpu", "cpu.cfs_quota_us", |usec| {
+        usec.to_string()
+    }),
+    ("/sys/fs/cgroup", "cpu.max", |usec| format!("{usec} 100000")),
+];
 
 impl Quota {
     /// `None` where such a group cannot be made.
     pub(crate) fn new(percent: u32) -> Option<Self> {
-        static NEXT: AtomicU32 = AtomicU32::new(0);
-        let number = NEXT.fetch_add(1, Ordering::SeqCst);
-        let dir = PathBuf::from(format!(
-            "/sys/fs/cgroup/cpu/lifecycle-{}-{number}",
-            std::process::id()
-        ));
-        fs::create_dir(&dir).ok()?;
-        let quota = Self(dir);
-        let period = 100_000;
-        fs::write(
-            quota.0.join("cpu.cfs_quota_us"),
-            (period / 100 * percent).to_string(),
-        )
-        .ok()?;
-        Some(quota)
+        PLACES.iter().find_map(|(place, limit, written)| {
+            static NEXT: AtomicU32 = AtomicU32::new(0);
+            let number = NEXT.fetch_add(1, Ordering::SeqCst);
+            let name = format!("lifecycle-{}-{number}", std::process::id());
+            let dir = PathBuf::from(place).join(name);
+            fs::create_dir(&dir).ok()?;
+            let quota = Self(dir);
+            fs::write(quota.0.join(limit), written(percent * 1_000)).ok()?;
+            Some(quota)
+        })
     }
 
     /// How often the kernel held the group back.
@@ -106,30 +151,46 @@ impl Drop for Quota {
     }
 }
 
-/// Half a head, silence, a reader that does not read, an idle connection: each alone holds many servers for ever.
+/// Half a head, silence, a reader that does not read, an idle connection.
+struct Bad {
+    _silent: TcpStream,
+    _half: TcpStream,
+    _slow: TcpStream,
+    idle: TcpStream,
+}
+
+impl Bad {
+    fn clients(address: &str) -> Self {
+        let connect = || TcpStream::connect(address).unwrap();
+        let mut half = connect();
+        half.write_all(b"GET /fast HTTP/1.1\r\nhos").unwrap();
+        let mut slow = connect();
+        slow.write_all(b"GET /big HTTP/1.1\r\nhost: x\r\n\r\n")
+            .unwrap();
+        slow.read_exact(&mut [0; 100]).unwrap();
+        let mut idle = connect();
+        idle.write_all(b"GET /fast HTTP/1.1\r\nhost: x\r\n\r\n")
+            .unwrap();
+        idle.read_exact(&mut [0; 20]).unwrap();
+        Self {
+            _silent: connect(),
+            _half: half,
+            _slow: slow,
+            idle,
+        }
+    }
+}
+
+/// Each of them alone holds many servers for ever.
 pub(crate) fn bad_clients() {
-    use std::io::{Read, Write};
     let mut victim = Victim::start("http");
     let address = victim.line("ADDRESS").split(' ').nth(1).unwrap().to_owned();
     victim.line("READY");
-    let connect = || std::net::TcpStream::connect(&address).unwrap();
-    let silent = connect();
-    let mut half = connect();
-    half.write_all(b"GET /fast HTTP/1.1\r\nhos").unwrap();
-    let mut slow = connect();
-    slow.write_all(b"GET /big HTTP/1.1\r\nhost: x\r\n\r\n")
-        .unwrap();
-    slow.read_exact(&mut [0; 100]).unwrap();
-    let mut idle = connect();
-    idle.write_all(b"GET /fast HTTP/1.1\r\nhost: x\r\n\r\n")
-        .unwrap();
-    idle.read_exact(&mut [0; 20]).unwrap();
-    victim.signal("TERM");
+    let mut bad = Bad::clients(&address);
+    victim.ask_to_stop();
     let ended = victim.end();
-    drop((silent, half, slow));
     // FIN, not RST: the rest of the answer and a clean end can be read.
-    let mut rest = Vec::new();
-    idle.read_to_end(&mut rest).unwrap();
+    bad.idle.read_to_end(&mut Vec::new()).unwrap();
     assert_eq!(ended.code(), 0, "{:#}", ended.report);
     let facts = &ended.component("api")["facts"];
     assert_eq!(

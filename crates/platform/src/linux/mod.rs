@@ -376,7 +376,8 @@ impl Platform for Linux {
     }
 
     fn pump(&mut self) -> io::Result<(Box<dyn Pump>, Box<dyn PumpPort>)> {
-        pump::open(self.poller.bell()?, Writers::clone(&self.writers))
+        let hold = self.kept.as_ref().map(|kept| kept.birth().hold());
+        pump::open(self.poller.bell()?, Writers::clone(&self.writers), hold)
     }
 
     fn keepsake(&mut self) -> Option<PlatformKeepsake> {

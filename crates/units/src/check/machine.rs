@@ -222,7 +222,7 @@ fn follows_a_oneshot(stack: &Stack<'_>, unit: &Loaded) -> bool {
 /// The search path a service's programs are looked up in.
 fn search_path(process: &Process, world: &dyn World) -> String {
     if !process.search_path.is_empty() {
-        return process.search_path.join(":");
+        return world.search_path(&process.search_path);
     }
     let own = process.env.iter().rev().find(|(name, _)| name == "PATH");
     match own {

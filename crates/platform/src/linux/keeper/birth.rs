@@ -91,8 +91,8 @@ impl Birth {
     }
 
     /// Memory that outlives us, for what the pump has in hand.
-    pub(crate) fn hold(&self) -> BorrowedFd<'_> {
-        self.estate.get(Place::Hold)
+    pub(crate) fn hold(&self) -> BorrowedFd<'static> {
+        keeping::for_good(self.estate.get(Place::Hold))
     }
 
     /// Readable when an orphan has ended.

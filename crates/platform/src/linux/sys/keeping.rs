@@ -215,6 +215,12 @@ pub(crate) fn take_abandoned(number: RawFd) -> Option<OwnedFd> {
     Some(unsafe { OwnedFd::from_raw_fd(number) })
 }
 
+/// A descriptor the keeper holds, which is open as long as this process lives.
+pub(crate) fn for_good(held: BorrowedFd<'_>) -> BorrowedFd<'static> {
+    // SAFETY: a keeper never closes what it holds, and in its engine nobody owns it.
+    unsafe { BorrowedFd::borrow_raw(held.as_raw_fd()) }
+}
+
 /// Memory that is a file: whoever maps it next finds what the last one wrote, however he ended.
 #[derive(Debug)]
 pub(crate) struct SharedMemory {
@@ -226,8 +232,12 @@ pub(crate) struct SharedMemory {
 unsafe impl Send for SharedMemory {}
 
 impl SharedMemory {
-    /// Maps the first `length` bytes of a file, which must be as long.
-    pub(crate) fn map(file: BorrowedFd<'_>, length: usize) -> io::Result<SharedMemory> {
+    /// Maps `length` bytes of a file from `offset` on, which must be as long; the offset at the beginning of a page.
+    pub(crate) fn map(
+        file: BorrowedFd<'_>,
+        offset: usize,
+        length: usize,
+    ) -> io::Result<SharedMemory> {
         let protection = nr::PROT_READ | nr::PROT_WRITE;
         let args = [
             0,
@@ -235,7 +245,7 @@ impl SharedMemory {
             protection as usize,
             nr::MAP_SHARED as usize,
             file.as_raw_fd() as usize,
-            0,
+            offset,
         ];
         // SAFETY: asks for new memory wherever there is room; nothing of ours is replaced.
         let result = unsafe { syscall(nr::__NR_mmap, args) };

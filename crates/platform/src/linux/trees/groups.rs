@@ -181,8 +181,14 @@ impl Groups {
 
     /// A group that cannot be read any more has no members.
     fn is_populated(&self, group: &str) -> bool {
-        let events = self.read(group, "cgroup.events").unwrap_or_default();
-        events.lines().any(|line| line == "populated 1")
+        let Ok(file) = self.open_file(group, "cgroup.events", OFlags::RDONLY) else {
+            return false;
+        };
+        // Two short lines, made up at once.
+        let mut text = [0; 256];
+        let length = rustix::io::pread(&file, &mut text, 0).unwrap_or(0);
+        let mut lines = text[..length].split(|byte| *byte == b'\n');
+        lines.any(|line| line == b"populated 1")
     }
 
     pub(crate) fn forget(&mut self, tree: TreeId) {
@@ -202,6 +208,12 @@ impl Groups {
             trees.extend(self.watches.get(&event.wd()).copied());
         }
         trees
+    }
+
+    /// Removes a group if nobody is in it and none was made below it; tells whether it is gone.
+    pub(crate) fn remove_empty(&self, group: &str) -> bool {
+        let removed = unlinkat(&self.root, group, AtFlags::REMOVEDIR);
+        matches!(removed, Ok(()) | Err(Errno::NOENT))
     }
 
     /// Removes a group nobody is in any more, with those made below it.

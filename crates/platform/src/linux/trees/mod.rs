@@ -15,7 +15,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use aplomb_core::spec::Resources;
 use rustix::event::epoll::EventFlags;
@@ -69,8 +68,10 @@ struct Tree {
     was_killed: bool,
     /// Its group was given limits or was frozen: it is no more as new.
     is_worn: bool,
-    /// Processor time its group had counted before this tree got it.
-    cpu_before: Duration,
+    /// Its group served an earlier run, whose processor time it has counted as well.
+    is_second_hand: bool,
+    /// It was asked to end: its group is not likely to be needed again.
+    was_asked: bool,
     /// What only few trees have.
     extras: Option<Box<Extras>>,
 }
@@ -166,7 +167,8 @@ impl Trees {
             doomed: false,
             was_killed: false,
             is_worn: *resources != Resources::default(),
-            cpu_before: Duration::ZERO,
+            is_second_hand: false,
+            was_asked: false,
             extras: None,
         };
         if *resources != Resources::default() {
@@ -207,7 +209,7 @@ impl Trees {
                     Some(group) => group,
                     None => group.insert(match self.spare.remove(&tree.hint) {
                         Some(spare) if groups.below(&spare).is_empty() => {
-                            tree.cpu_before = groups.cpu(&spare).unwrap_or_default();
+                            tree.is_second_hand = true;
                             spare
                         }
                         Some(used) => {

@@ -49,7 +49,7 @@ impl Trees {
                 .map(|extras| extras.runtime.iter().cloned().collect())
                 .unwrap_or_default(),
             was_killed: tree.was_killed,
-            cpu_before: tree.cpu_before,
+            is_second_hand: tree.is_second_hand,
         })
     }
 
@@ -83,7 +83,8 @@ impl Trees {
                 doomed: false,
                 was_killed: keepsake.was_killed,
                 is_worn: true,
-                cpu_before: keepsake.cpu_before,
+                is_second_hand: keepsake.is_second_hand,
+                was_asked: false,
                 extras: Some(Box::new(extras)),
             }),
         );

@@ -103,8 +103,8 @@ impl Trees {
                 .filter_map(|pid| proc::private_memory(*pid))
                 .sum()
         };
-        let cpu = group.and_then(|(groups, group)| groups.cpu(group));
-        let cpu = cpu.map(|all| all.saturating_sub(tree.cpu_before));
+        let counting = group.filter(|_| !tree.is_second_hand);
+        let cpu = counting.and_then(|(groups, group)| groups.cpu(group));
         let ticks = || stats.iter().map(|stat| stat.cpu_ticks).sum();
         let files = pids.iter().map(|pid| proc::open_files(*pid));
         Usage {
