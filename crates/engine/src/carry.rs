@@ -243,6 +243,7 @@ impl<P: Platform> Engine<P> {
             | Fact::Skipped(_)
             | Fact::CommandFailed { .. } => {}
         }
+        self.legacy.dirty.insert(instance);
         let pid = run.and_then(|run| self.main_pid(run));
         if let Some((mut kind, because)) = event_of(fact, pid) {
             if let EventKind::Killed { processes } = &mut kind {
@@ -437,6 +438,7 @@ impl<P: Platform> Engine<P> {
             .platform
             .notify_address()
             .map_err(|why| format!("cannot open the notify socket: {why}"))?;
+        self.legacy.platform_changed |= !std::mem::replace(&mut self.notifies, true);
         Ok(Some(address))
     }
 

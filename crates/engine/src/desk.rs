@@ -117,6 +117,10 @@ impl Desk {
         }
     }
 
+    pub(crate) fn has_lifeline(&self) -> bool {
+        self.clients.values().any(|client| client.lifeline)
+    }
+
     pub(crate) fn make_lifeline(&mut self, channel: ChannelId) {
         if let Some(client) = self.clients.get_mut(&channel) {
             client.lifeline = true;

@@ -80,6 +80,11 @@ impl Stream {
         }
     }
 
+    /// The beginning of a line whose end has not come.
+    pub fn begun(&self) -> &[u8] {
+        &self.tail
+    }
+
     /// Takes what was read from the pipe.
     pub fn write(&mut self, chunk: &[u8], now: Now, desk: &mut Desk) {
         let mut chunk = chunk;
