@@ -117,6 +117,7 @@ fn carry(
         sequential: false,
         end_when_down: true,
         forward_signals: false,
+        explainer: None,
         version: env!("CARGO_PKG_VERSION").to_owned(),
     };
     let mut engine = Engine::new(platform, Machine, options)?;
