@@ -5,11 +5,11 @@
 //! is certain.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::rc::Rc;
 
 use super::functions::Function;
 use super::layout::fixed;
-use super::reader::{Call, Raw, Reader};
+use super::reader::{Raw, Reader};
+use super::stacks::{Call, Chain, Piece};
 use super::{Awaited, AwaitedKind, Clue, Goroutine, Holder, globals, reach};
 
 /// The most locks whose holders are sought.
@@ -40,8 +40,28 @@ struct Site {
     family: Family,
 }
 
-/// The code's places where locks are taken and given back, by functions that were looked at.
-type Sites = BTreeMap<u64, Rc<Vec<Site>>>;
+/// Locks of which families a function holds at one of its places.
+#[derive(Debug, Clone, Copy)]
+struct Held {
+    mutex: bool,
+    read_write: bool,
+}
+
+impl Held {
+    fn any(self) -> bool {
+        self.mutex || self.read_write
+    }
+
+    fn of(self, family: Family) -> bool {
+        match family {
+            Family::Mutex => self.mutex,
+            Family::ReadWrite => self.read_write,
+        }
+    }
+}
+
+/// What is held at the places that were looked at.
+type Places = BTreeMap<u64, Held>;
 
 /// A lock whose holders are sought, and the object it is in.
 #[derive(Debug, Clone, Copy)]
@@ -54,12 +74,8 @@ struct Wanted {
 }
 
 /// The lock that a semaphore belongs to, told by the functions that wait for it.
-pub(crate) fn of_semaphore(semaphore: u64, calls: &[Call]) -> Awaited {
-    let mut names = calls
-        .iter()
-        .take(8)
-        .flat_map(|call| call.spot.frames.iter())
-        .map(|frame| &*frame.function);
+pub(crate) fn of_semaphore(semaphore: u64, chain: &Chain) -> Awaited {
+    let mut names = chain.names().take(16);
     let at = |kind, before: u64| Awaited {
         kind,
         address: semaphore.wrapping_sub(before),
@@ -131,17 +147,13 @@ fn act_of(function: &str) -> Option<(Act, Family)> {
 
 /// The condition a goroutine waits for: known to the frame of `Wait`, with the goroutine among its waiters.
 pub(crate) fn cond(reader: &mut Reader<'_>, raw: &Raw) -> Option<u64> {
-    let call = raw.calls.iter().find(|call| {
-        call.spot
-            .frames
-            .iter()
-            .any(|frame| &*frame.function == "sync.(*Cond).Wait")
-    })?;
-    let words: BTreeSet<u64> = raw
-        .stack
-        .words(call.sp, call.end)
-        .map(|(_, word)| word)
-        .collect();
+    let calls = raw.chain.calls(reader.arch, raw.stack.start);
+    let is_wait = |call: &&Call| {
+        let mut frames = call.spot.frames.iter();
+        frames.any(|frame| &*frame.function == "sync.(*Cond).Wait")
+    };
+    let call = calls.iter().find(is_wait)?;
+    let words: BTreeSet<u64> = raw.stack.words(call.sp, call.end).collect();
     words.into_iter().find(|word| {
         let mut waiter = reader
             .window
@@ -175,12 +187,25 @@ pub(crate) fn holders(
     if wanted.is_empty() {
         return Vec::new();
     }
-    let mut sites = Sites::new();
+    let mut places = Places::new();
     let mut found: Vec<(Holder, bool)> = Vec::new();
     for (raw, goroutine) in raws.iter().zip(goroutines) {
-        for call in &raw.calls {
-            for (lock, clue) in known_locks(reader, raw, call, &wanted) {
-                if !has_locked(reader, call, family_of(lock.kind), &mut sites) {
+        // Most stacks have no function that locks, and need not be looked at.
+        let locks = raw
+            .chain
+            .places()
+            .map(|(pc, spot)| held_at(reader, pc, &spot.function, &mut places));
+        if !locks.fold(false, |any, held| any | held.any()) {
+            continue;
+        }
+        let piece = reader.piece(raw);
+        for call in raw.chain.calls(reader.arch, raw.stack.start) {
+            let held = held_at(reader, call.pc, &call.spot.function, &mut places);
+            if !held.any() {
+                continue;
+            }
+            for (lock, clue) in known_locks(reader, &piece, &call, &wanted) {
+                if !held.of(family_of(lock.kind)) {
                     continue;
                 }
                 let mut awaited = goroutine.waits_for.iter();
@@ -236,7 +261,9 @@ fn wanted(reader: &mut Reader<'_>, raws: &[Raw], goroutines: &[Goroutine]) -> Ve
             },
         );
     }
-    wanted.into_values().collect()
+    let mut wanted: Vec<Wanted> = wanted.into_values().collect();
+    wanted.sort_by_key(|wanted| (wanted.begin, wanted.lock));
+    wanted
 }
 
 /// For each lock the holders with the best clue; one that waits for it itself only if there is no other.
@@ -259,16 +286,22 @@ fn strongest(mut found: Vec<(Holder, bool)>) -> Vec<Holder> {
 /// The wanted locks a frame knows: by their address, or by that of the object they are in.
 fn known_locks(
     reader: &mut Reader<'_>,
-    raw: &Raw,
+    piece: &Piece,
     call: &Call,
     wanted: &[Wanted],
 ) -> Vec<(Awaited, Clue)> {
     let mut known: BTreeMap<Awaited, Clue> = BTreeMap::new();
-    for (_, word) in raw.stack.words(call.sp, call.end) {
-        for wanted in wanted {
+    for word in piece.words(call.sp, call.end) {
+        // In order of the objects they are in; several may be in one.
+        let after = wanted.partition_point(|wanted| wanted.begin <= word);
+        for wanted in wanted[..after]
+            .iter()
+            .rev()
+            .take_while(|wanted| word < wanted.end)
+        {
             if word == wanted.lock.address {
                 known.insert(wanted.lock, Clue::Locked);
-            } else if (wanted.begin..wanted.end).contains(&word) {
+            } else {
                 known.entry(wanted.lock).or_insert(Clue::LockedNearby);
             }
         }
@@ -286,30 +319,33 @@ fn known_locks(
     known.into_iter().collect()
 }
 
-/// Whether the frame's function has locked something of this family before the place it is at, and not unlocked.
-fn has_locked(reader: &mut Reader<'_>, call: &Call, family: Family, known: &mut Sites) -> bool {
-    let function = &call.spot.function;
-    let sites = match known.get(&function.start) {
-        Some(sites) => sites.clone(),
-        None => {
-            let sites = Rc::new(sites(reader, function));
-            known.insert(function.start, sites.clone());
-            sites
-        }
-    };
-    let mut held = 0_u32;
-    for site in sites
-        .iter()
-        .filter(|site| site.family == family && site.end < call.pc)
-    {
-        match site.act {
-            Act::Lock => held += 1,
-            // An unlock right before a return is on another way out than the one the frame is on.
-            Act::Unlock if returns_soon(reader, site.end, call.pc) => {}
-            Act::Unlock => held = held.saturating_sub(1),
-        }
+/// What a function has locked before the place it is at, and not unlocked.
+fn held_at(reader: &mut Reader<'_>, pc: u64, function: &Function, places: &mut Places) -> Held {
+    if let Some(known) = places.get(&pc) {
+        return *known;
     }
-    held > 0
+    let sites = sites(reader, function);
+    let mut count = |family| {
+        let mut count = 0_u32;
+        for site in sites
+            .iter()
+            .filter(|site| site.family == family && site.end < pc)
+        {
+            match site.act {
+                Act::Lock => count += 1,
+                // An unlock right before a return is on another way out than the one the frame is on.
+                Act::Unlock if returns_soon(reader, site.end, pc) => {}
+                Act::Unlock => count = count.saturating_sub(1),
+            }
+        }
+        count > 0
+    };
+    let held = Held {
+        mutex: count(Family::Mutex),
+        read_write: count(Family::ReadWrite),
+    };
+    places.insert(pc, held);
+    held
 }
 
 /// Whether the code from `begin` on leaves the function before `upto` without further calls.

@@ -6,6 +6,7 @@
 //!
 //! Pure: memory and mappings are given. Not here: what a thread that runs Go code does natively (`stack`).
 
+mod awaited;
 mod functions;
 mod globals;
 mod heap;
@@ -14,6 +15,7 @@ mod locks;
 mod program;
 mod reach;
 mod reader;
+mod stacks;
 mod window;
 
 use std::sync::Arc;
@@ -70,7 +72,7 @@ pub struct Goroutine {
     /// Its calls, innermost first; equal stacks are kept once. Empty while it runs.
     pub frames: Arc<[GoFrame]>,
     /// The function that made it, and where.
-    pub created_by: Option<GoFrame>,
+    pub created_by: Option<Arc<GoFrame>>,
     /// The number of the goroutine that made it, where the runtime notes that (since Go 1.21).
     pub parent: Option<u64>,
     /// The thread it is bound to at the moment.

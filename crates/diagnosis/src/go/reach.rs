@@ -14,6 +14,8 @@ use super::{AwaitedKind, GoState, Goroutine, Waking};
 const PAGE: u64 = 8192;
 /// Objects are read in pieces of this size.
 const CHUNK: u64 = 64 << 10;
+/// Pieces smaller than this are read through the window.
+const SMALL: u64 = 4 << 10;
 
 /// Judges every waiting goroutine; reads at most `limit` bytes of the heap.
 pub(crate) fn judge(
@@ -149,9 +151,23 @@ struct Search {
 impl Search {
     /// Marks what the goroutine's stack and its deferred calls refer to.
     fn scan_goroutine(&mut self, reader: &mut Reader<'_>, raw: &Raw) {
-        // Where the stack ends is not known of one that runs; then all of it counts.
-        let start = raw.calls.first().map_or(raw.low, |call| call.sp);
-        self.scan(reader, start, raw.high);
+        if raw.stack.bytes.is_empty() {
+            // Where the stack ends is not known of one that runs; then all of it counts.
+            let start = if raw.stack.start == 0 {
+                raw.low
+            } else {
+                raw.stack.start
+            };
+            self.scan(reader, start, raw.high);
+        } else {
+            self.left = self.left.saturating_sub(raw.stack.bytes.len() as u64);
+            self.mark_words(reader, &raw.stack.bytes);
+            self.scan(
+                reader,
+                raw.stack.start + raw.stack.bytes.len() as u64,
+                raw.high,
+            );
+        }
         self.mark(reader, raw.defers);
         self.run(reader);
     }
@@ -170,19 +186,27 @@ impl Search {
             let count = (end - at).min(CHUNK);
             self.left = self.left.saturating_sub(count);
             bytes.resize(count as usize, 0);
-            if reader.window.memory().read(at, &mut bytes).is_ok() {
-                for word in bytes.chunks_exact(8) {
-                    let Some(word) = word.first_chunk() else {
-                        continue;
-                    };
-                    let word = u64::from_le_bytes(*word);
-                    // Small numbers and the kernel's half are no addresses of a heap.
-                    if (1 << 20..1 << 47).contains(&word) {
-                        self.mark(reader, word);
-                    }
-                }
+            // Small pieces lie together; large ones would push everything out of the window.
+            let is_read = match count {
+                ..SMALL => reader.window.read(at, &mut bytes).is_ok(),
+                _ => reader.window.memory().read(at, &mut bytes).is_ok(),
+            };
+            if is_read {
+                self.mark_words(reader, &bytes);
             }
             at += count;
+        }
+    }
+
+    fn mark_words(&mut self, reader: &mut Reader<'_>, bytes: &[u8]) {
+        for word in bytes.chunks_exact(8) {
+            let word = word
+                .first_chunk()
+                .map_or(0, |word| u64::from_le_bytes(*word));
+            // Small numbers, the kernel's half and code are no addresses of the heap.
+            if (1 << 20..1 << 47).contains(&word) && !reader.functions.is_code(word) {
+                self.mark(reader, word);
+            }
         }
     }
 

@@ -1,31 +1,23 @@
 //! Reads goroutine after goroutine: its record, its stack, and what it waits for.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use super::functions::{Functions, Spot};
+use super::functions::Functions;
 use super::globals;
 use super::layout::{self, Layout, fixed};
 use super::program::Program;
+use super::stacks::{Chain, Piece};
 use super::window::Window;
-use super::{
-    Awaited, AwaitedKind, GoBudget, GoError, GoFrame, GoState, GoView, Goroutine, Waking, locks,
-    reach,
-};
+use super::{GoBudget, GoError, GoFrame, GoState, GoView, Goroutine, Waking, locks, reach};
 use crate::stack::Arch;
 use crate::{Mapping, Memory};
 
-/// The most frames of one goroutine, inlined ones not counted.
-const MAX_FRAMES: usize = 256;
-/// The most that is copied of one goroutine's stack.
-const MAX_STACK: u64 = 64 << 10;
-/// How much of a stack is read first; most are no larger.
-const FIRST: u64 = 2 << 10;
-/// The most things one `select` waits for.
-const MAX_AWAITED: usize = 1024;
-/// The most waiters for semaphores.
-const MAX_WAITERS: usize = 1 << 20;
+/// How much of all stacks is kept at most.
+const KEPT: usize = 8 << 20;
+/// How many places that make goroutines are remembered.
+const MAX_CREATORS: usize = 64 << 10;
 /// How often a goroutine that changes while it is read is read again.
 const TRIES: usize = 3;
 
@@ -34,28 +26,16 @@ const TRIES: usize = 3;
 pub(crate) struct Raw {
     pub(crate) g: u64,
     pub(crate) status: u32,
+    /// The stack pointer its record holds.
+    sp: u64,
     /// Where its stack begins and ends.
     pub(crate) low: u64,
     pub(crate) high: u64,
+    /// The used part of it; without bytes where that is not known, or not kept.
     pub(crate) stack: Piece,
-    pub(crate) calls: Vec<Call>,
+    pub(crate) chain: Rc<Chain>,
+    /// The first of its deferred calls.
     pub(crate) defers: u64,
-}
-
-/// The used part of a stack.
-#[derive(Debug, Default)]
-pub(crate) struct Piece {
-    pub(crate) start: u64,
-    pub(crate) bytes: Vec<u8>,
-}
-
-/// One physical frame.
-#[derive(Debug, Clone)]
-pub(crate) struct Call {
-    pub(crate) pc: u64,
-    pub(crate) sp: u64,
-    pub(crate) end: u64,
-    pub(crate) spot: Rc<Spot>,
 }
 
 /// Reads one program.
@@ -68,8 +48,9 @@ pub(crate) struct Reader<'a> {
     table: globals::Goroutines,
     reasons: Vec<Arc<str>>,
     /// Each goroutine's record that waits for a semaphore, and where that is.
-    waiters: BTreeMap<u64, u64>,
-    stacks: BTreeMap<Vec<u64>, Arc<[GoFrame]>>,
+    pub(crate) waiters: BTreeMap<u64, u64>,
+    pub(crate) chains: BTreeMap<Vec<u64>, Rc<Chain>>,
+    created: BTreeMap<u64, Option<Arc<GoFrame>>>,
     pub(crate) unseen: Vec<String>,
     /// Where the heap's own table is, once it was sought.
     heap: Option<Option<u64>>,
@@ -104,7 +85,8 @@ impl<'a> Reader<'a> {
             table,
             reasons,
             waiters: BTreeMap::new(),
-            stacks: BTreeMap::new(),
+            chains: BTreeMap::new(),
+            created: BTreeMap::new(),
             unseen: Vec::new(),
             heap: None,
         })
@@ -125,7 +107,7 @@ impl<'a> Reader<'a> {
             let Some(g) = self.window.u64(self.table.table.wrapping_add(index * 8)) else {
                 break;
             };
-            let Some((mut raw, goroutine)) = self.goroutine(g) else {
+            let Some((mut raw, goroutine)) = self.look(g) else {
                 continue;
             };
             // Stacks are wanted again for what they refer to; beyond a limit they are read anew.
@@ -136,6 +118,7 @@ impl<'a> Reader<'a> {
             raws.push(raw);
             goroutines.push(goroutine);
         }
+        self.settle(&mut raws, &mut goroutines);
         let holders = locks::holders(&mut self, &raws, &goroutines);
         reach::judge(&mut self, &raws, &mut goroutines, budget.heap);
         Ok(GoView {
@@ -165,39 +148,62 @@ impl<'a> Reader<'a> {
         found
     }
 
-    /// One goroutine; `None` if it is dead.
-    fn goroutine(&mut self, g: u64) -> Option<(Raw, Goroutine)> {
-        for _ in 0..TRIES {
-            let (raw, goroutine) = self.look(g)?;
-            // A status that is as before and a stack pointer that has not moved prove that it rested meanwhile.
-            if goroutine.state == GoState::Running || self.is_unchanged(&raw) {
-                return Some((raw, goroutine));
+    /// Looks again at all goroutines that have moved while they were looked at.
+    fn settle(&mut self, raws: &mut [Raw], goroutines: &mut [Goroutine]) {
+        self.window.renew();
+        for (raw, goroutine) in raws.iter_mut().zip(goroutines) {
+            for _ in 0..TRIES {
+                if goroutine.state == GoState::Running || self.is_unchanged(raw) {
+                    break;
+                }
+                self.window.renew();
+                match self.look(raw.g) {
+                    Some(again) => (*raw, *goroutine) = again,
+                    None => break,
+                }
+                self.window.renew();
             }
-            self.window.renew();
+            if goroutine.state != GoState::Running && !self.is_unchanged(raw) {
+                // It does not rest: what was seen may never have been so at one moment.
+                *goroutine = Goroutine {
+                    state: GoState::Runnable,
+                    reason: "".into(),
+                    waits_for: Vec::new(),
+                    frames: [].into(),
+                    waking: Waking::Possible,
+                    ..goroutine.clone()
+                };
+                raw.stack = Piece::default();
+                raw.chain = Rc::default();
+            }
         }
-        let (mut raw, mut goroutine) = self.look(g)?;
-        raw.calls = Vec::new();
-        goroutine.frames = [].into();
-        goroutine.waits_for = Vec::new();
-        goroutine.waking = Waking::Possible;
-        Some((raw, goroutine))
     }
 
-    /// Whether the record says now what it said, past the window's memory.
+    /// Whether the record says what it said. A status that is as before and a stack pointer that has not moved prove
+    /// that the goroutine rested meanwhile.
     fn is_unchanged(&mut self, raw: &Raw) -> bool {
-        let mut record = vec![0; self.layout.g.status as usize + 4];
-        if self.window.memory().read(raw.g, &mut record).is_err() {
-            return false;
-        }
-        let status = record.last_chunk().map(|bytes| u32::from_le_bytes(*bytes));
-        let sp = record[fixed::SP as usize..]
-            .first_chunk()
-            .map(|bytes| u64::from_le_bytes(*bytes));
+        let status = self.window.u32(raw.g.wrapping_add(self.layout.g.status));
+        let sp = self.window.u64(raw.g.wrapping_add(fixed::SP));
         // The collector's mark on the status comes and goes.
-        status.is_some_and(|status| status & 0xfff == raw.status & 0xfff)
-            && sp == self.window.u64(raw.g.wrapping_add(fixed::SP))
+        status.is_some_and(|status| status & 0xfff == raw.status & 0xfff) && sp == Some(raw.sp)
     }
 
+    /// The function that made a goroutine, and where.
+    fn creator(&mut self, pc: u64) -> Option<Arc<GoFrame>> {
+        if let Some(known) = self.created.get(&pc) {
+            return known.clone();
+        }
+        let creator = self
+            .functions
+            .outer_frame(&mut self.window, pc)
+            .map(Arc::new);
+        if self.created.len() < MAX_CREATORS {
+            self.created.insert(pc, creator.clone());
+        }
+        creator
+    }
+
+    /// One goroutine as it is now; `None` if it is dead.
     fn look(&mut self, g: u64) -> Option<(Raw, Goroutine)> {
         let at = self.layout.g;
         let status = self.window.u32(g.wrapping_add(at.status))?;
@@ -215,11 +221,14 @@ impl<'a> Reader<'a> {
         let (id, m, since) = (field(at.id)?, field(fixed::M)?, field(at.since)?);
         let parent = at.parent.and_then(&mut field).filter(|parent| *parent != 0);
         let (created_at, defers) = (field(at.created_at)?, field(fixed::DEFER)?);
-        let (mut sp, mut pc) = (field(fixed::SP)?, field(fixed::PC)?);
+        let (sp, pc) = (field(fixed::SP)?, field(fixed::PC)?);
         let in_call = field(at.syscall_sp)?;
-        if state == GoState::InSystemCall && in_call != 0 {
-            (sp, pc) = (in_call, field(at.syscall_sp + 8)?);
-        }
+        let is_in_call = state == GoState::InSystemCall && in_call != 0;
+        let (top, next) = if is_in_call {
+            (in_call, field(at.syscall_sp + 8)?)
+        } else {
+            (sp, pc)
+        };
         let reason = usize::from(self.window.u8(g.wrapping_add(at.reason))?);
         let is_waiting = state == GoState::Waiting;
         let reason = self
@@ -231,21 +240,22 @@ impl<'a> Reader<'a> {
         let mut raw = Raw {
             g,
             status,
+            sp,
             low,
             high,
             stack: Piece::default(),
-            calls: Vec::new(),
+            chain: Rc::default(),
             defers,
         };
-        if state != GoState::Running && (low..high).contains(&sp) {
-            (raw.calls, raw.stack) = self.calls(pc, sp, high);
+        if state != GoState::Running && (low..high).contains(&top) {
+            (raw.chain, raw.stack) = self.walk(next, top, high);
         }
         let waits_for = if is_waiting {
             self.awaited(&raw, &reason)
         } else {
             Vec::new()
         };
-        let frames = self.frames(&raw.calls);
+        let frames = raw.chain.frames.clone();
         let is_system = is_system(&frames);
         let thread = (m != 0)
             .then(|| self.window.u64(m.wrapping_add(self.layout.m_thread)))
@@ -257,7 +267,7 @@ impl<'a> Reader<'a> {
             waits_for,
             since: (is_waiting && since != 0 && since < i64::MAX as u64).then_some(since),
             frames,
-            created_by: self.functions.outer_frame(&mut self.window, created_at),
+            created_by: self.creator(created_at),
             parent,
             thread: thread
                 .and_then(|thread| u32::try_from(thread).ok())
@@ -271,257 +281,6 @@ impl<'a> Reader<'a> {
         };
         Some((raw, goroutine))
     }
-
-    /// The physical frames from `sp` up, and the piece of stack they lie in.
-    fn calls(&mut self, mut pc: u64, mut sp: u64, high: u64) -> (Vec<Call>, Piece) {
-        let mut piece = Piece {
-            start: sp,
-            bytes: Vec::new(),
-        };
-        let end = high.min(sp.saturating_add(MAX_STACK));
-        self.extend(&mut piece, end.min(sp.saturating_add(FIRST)));
-        let mut calls = Vec::new();
-        while calls.len() < MAX_FRAMES {
-            let Some(spot) = self.functions.spot(&mut self.window, pc) else {
-                break;
-            };
-            if ends_stack(&spot) {
-                break;
-            }
-            // On x86-64 the return address lies above the frame, on ARM at its bottom.
-            let frame_end = match self.arch {
-                Arch::X86_64 => sp.saturating_add(spot.frame_size + 8),
-                Arch::Aarch64 => sp.saturating_add(spot.frame_size),
-            };
-            if frame_end > piece.start + piece.bytes.len() as u64 {
-                self.extend(&mut piece, end.min(frame_end.saturating_add(FIRST)));
-            }
-            calls.push(Call {
-                pc,
-                sp,
-                end: frame_end,
-                spot,
-            });
-            let return_at = match self.arch {
-                Arch::X86_64 => frame_end - 8,
-                Arch::Aarch64 => sp,
-            };
-            let (Some(next), true) = (piece.word(return_at), frame_end > sp && frame_end < high)
-            else {
-                break;
-            };
-            (pc, sp) = (next, frame_end);
-        }
-        (calls, piece)
-    }
-
-    fn extend(&mut self, piece: &mut Piece, upto: u64) {
-        let from = piece.start + piece.bytes.len() as u64;
-        if upto <= from {
-            return;
-        }
-        // Not through the window: stacks are not looked at twice, and would push out what is.
-        let mut more = vec![0; (upto - from) as usize];
-        if self.window.memory().read(from, &mut more).is_ok() {
-            piece.bytes.append(&mut more);
-        }
-    }
-
-    fn frames(&mut self, calls: &[Call]) -> Arc<[GoFrame]> {
-        let key: Vec<u64> = calls.iter().map(|call| call.pc).collect();
-        if let Some(known) = self.stacks.get(&key) {
-            return known.clone();
-        }
-        let frames: Arc<[GoFrame]> = calls
-            .iter()
-            .flat_map(|call| call.spot.frames.iter().cloned())
-            .collect();
-        if self.stacks.len() < MAX_STACKS {
-            self.stacks.insert(key, frames.clone());
-        }
-        frames
-    }
-
-    fn awaited(&mut self, raw: &Raw, reason: &str) -> Vec<Awaited> {
-        let one = |kind, address| vec![Awaited { kind, address }];
-        if reason.ends_with("(nil chan)") {
-            let is_receive = reason.contains("receive");
-            return one(
-                if is_receive {
-                    AwaitedKind::Receive
-                } else {
-                    AwaitedKind::Send
-                },
-                0,
-            );
-        }
-        if let Some(semaphore) = self.waiters.get(&raw.g).copied() {
-            let awaited = locks::of_semaphore(semaphore, &raw.calls);
-            return vec![awaited];
-        }
-        if reason.starts_with("sync.Cond") {
-            return locks::cond(self, raw)
-                .map_or_else(Vec::new, |address| one(AwaitedKind::Cond, address));
-        }
-        if reason.starts_with("IO wait") {
-            return self
-                .descriptor(raw)
-                .map_or_else(Vec::new, |number| one(AwaitedKind::Descriptor, number));
-        }
-        self.channels(raw, reason)
-    }
-
-    fn channels(&mut self, raw: &Raw, reason: &str) -> Vec<Awaited> {
-        let mut found = Vec::new();
-        let mut waiter = self
-            .window
-            .u64(raw.g.wrapping_add(self.layout.g.waiting))
-            .unwrap_or(0);
-        while waiter != 0 && found.len() < MAX_AWAITED {
-            let Some(channel) = self
-                .window
-                .u64(waiter.wrapping_add(self.layout.waiter_channel))
-            else {
-                break;
-            };
-            let kind = if reason.starts_with("chan receive") {
-                AwaitedKind::Receive
-            } else if reason.starts_with("chan send") {
-                AwaitedKind::Send
-            } else {
-                self.direction(waiter, channel)
-            };
-            found.push(Awaited {
-                kind,
-                address: channel,
-            });
-            waiter = self
-                .window
-                .u64(waiter.wrapping_add(self.layout.waiter_link))
-                .unwrap_or(0);
-        }
-        found
-    }
-
-    /// Whether a waiter stands in the channel's queue of receivers or of senders.
-    fn direction(&mut self, mut waiter: u64, channel: u64) -> AwaitedKind {
-        let mut at = |address: u64| self.window.u64(address).unwrap_or(0);
-        let (receivers, senders) = (
-            at(channel.wrapping_add(self.layout.receivers)),
-            at(channel.wrapping_add(self.layout.senders)),
-        );
-        for _ in 0..16 {
-            match waiter {
-                waiter if waiter == receivers => return AwaitedKind::Receive,
-                waiter if waiter == senders => return AwaitedKind::Send,
-                _ => waiter = at(waiter.wrapping_add(fixed::WAITER_PREVIOUS)),
-            }
-            if waiter == 0 {
-                break;
-            }
-        }
-        match (receivers, senders) {
-            (0, 1..) => AwaitedKind::Send,
-            (1.., 0) => AwaitedKind::Receive,
-            _ => AwaitedKind::Channel,
-        }
-    }
-
-    /// The descriptor a goroutine waits for: its record is known to the frames of `internal/poll`, and leads to a
-    /// record of the poller that names this goroutine.
-    fn descriptor(&mut self, raw: &Raw) -> Option<u64> {
-        let calls = raw.calls.iter().filter(|call| {
-            call.spot
-                .frames
-                .iter()
-                .any(|frame| frame.function.starts_with("internal/poll."))
-        });
-        let words: BTreeSet<u64> = calls
-            .flat_map(|call| raw.stack.words(call.sp, call.end))
-            .map(|(_, word)| word)
-            .collect();
-        words.into_iter().find_map(|word| {
-            let number = self
-                .window
-                .u64(word.wrapping_add(16))
-                .filter(|number| *number < 1 << 20)?;
-            [24, 32].into_iter().find_map(|place| {
-                let poller = self
-                    .window
-                    .u64(word.wrapping_add(place))
-                    .filter(|poller| *poller != 0)?;
-                [24, 32, 40].into_iter().find_map(|place| {
-                    let waiter = self.window.u64(poller.wrapping_add(place))?;
-                    (waiter == raw.g).then_some(number)
-                })
-            })
-        })
-    }
-
-    /// All goroutines in the runtime's table of waiters for semaphores.
-    fn semaphores(&mut self) -> BTreeMap<u64, u64> {
-        let mut waiters = BTreeMap::new();
-        let Some(table) = globals::semaphores(self.arch, &mut self.functions, &mut self.window)
-        else {
-            self.unseen.push(
-                "which locks goroutines wait for: the runtime's table was not found".to_owned(),
-            );
-            return waiters;
-        };
-        let mut left = MAX_WAITERS;
-        for root in 0..fixed::ROOTS {
-            let tree = table.wrapping_add(root * fixed::ROOT_SIZE + fixed::ROOT_TREE);
-            let mut nodes = vec![self.window.u64(tree).unwrap_or(0)];
-            while let Some(node) = nodes.pop() {
-                if node == 0 || left == 0 {
-                    continue;
-                }
-                left -= 1;
-                let mut at = |place: u64| self.window.u64(node.wrapping_add(place)).unwrap_or(0);
-                let address = at(fixed::WAITER_ELEMENT);
-                nodes.extend([at(fixed::WAITER_NEXT), at(fixed::WAITER_PREVIOUS)]);
-                let mut waiter = node;
-                while waiter != 0 && left > 0 {
-                    left -= 1;
-                    let mut at =
-                        |place: u64| self.window.u64(waiter.wrapping_add(place)).unwrap_or(0);
-                    waiters.insert(at(fixed::WAITER_G), address);
-                    waiter = at(self.layout.waiter_link);
-                }
-            }
-        }
-        waiters
-    }
-}
-
-/// How much of all stacks is kept at most.
-const KEPT: usize = 16 << 20;
-/// How many different stacks are kept once.
-const MAX_STACKS: usize = 64 << 10;
-
-impl Piece {
-    pub(crate) fn word(&self, address: u64) -> Option<u64> {
-        let place = usize::try_from(address.checked_sub(self.start)?).ok()?;
-        Some(u64::from_le_bytes(*self.bytes.get(place..)?.first_chunk()?))
-    }
-
-    /// The words from `start` to `end`, with where they are.
-    pub(crate) fn words(&self, start: u64, end: u64) -> impl Iterator<Item = (u64, u64)> {
-        let end = end.min(self.start + self.bytes.len() as u64);
-        (start..end)
-            .step_by(8)
-            .filter_map(|address| Some((address, self.word(address)?)))
-    }
-}
-
-/// Whether a function is what every goroutine begins in.
-fn ends_stack(spot: &Spot) -> bool {
-    spot.frames.last().is_some_and(|frame| {
-        matches!(
-            &*frame.function,
-            "runtime.goexit" | "runtime.mstart" | "runtime.rt0_go" | "runtime.goexit0"
-        )
-    })
 }
 
 fn is_system(frames: &[GoFrame]) -> bool {
