@@ -1,5 +1,6 @@
 //! The verbs, one file each: the arguments with their help, what is asked of the engine, and how the answer looks.
 
+mod adopt;
 mod analyze;
 mod check;
 mod completions;
@@ -16,6 +17,7 @@ mod man;
 pub(crate) mod nssm;
 mod pause;
 mod processes;
+mod release;
 mod reload;
 mod remove;
 mod reset;
@@ -76,6 +78,8 @@ pub(crate) enum Verb {
     Check(check::Check),
     Convert(convert::Convert),
     Nssm(nssm::Nssm),
+    Adopt(adopt::Adopt),
+    Release(release::Release),
     Schema(schema::Schema),
     Completions(completions::Completions),
     #[command(hide = true)]
@@ -119,6 +123,8 @@ impl Verb {
             Verb::Reset(verb) => verb.run(context)?,
             Verb::Check(verb) => verb.run(context)?,
             Verb::Convert(verb) => verb.run(context)?,
+            Verb::Adopt(verb) => verb.run(context)?,
+            Verb::Release(verb) => verb.run(context)?,
             Verb::Schema(verb) => verb.run(context)?,
             Verb::Completions(verb) => verb.run(context)?,
             Verb::Man(verb) => verb.run(context)?,

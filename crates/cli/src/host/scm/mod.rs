@@ -38,6 +38,7 @@ pub(crate) mod reason {
     pub(crate) const FILE_NOT_FOUND: u32 = 2;
     pub(crate) const ACCESS_DENIED: u32 = 5;
     pub(crate) const MORE_DATA: u32 = 234;
+    pub(crate) const INVALID_PARAMETER: u32 = 87;
     pub(crate) const INVALID_LEVEL: u32 = 124;
     pub(crate) const INVALID_NAME: u32 = 123;
     pub(crate) const IO_PENDING: u32 = 997;
