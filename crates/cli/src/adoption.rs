@@ -218,8 +218,16 @@ fn preshutdown(spec: &Spec) -> u32 {
     u32::try_from((budget + MARGIN).as_millis()).unwrap_or(u32::MAX)
 }
 
+/// A service of this machine by its name, with all of its key.
+pub(crate) fn read_key(system: &System, name: &str) -> Result<(String, Key), AdoptionError> {
+    let refused = |refused| why(system, name, refused);
+    let service = system.manager.canonical(name).map_err(refused)?;
+    let key = key(system, &service).map_err(refused)?;
+    Ok((service, key))
+}
+
 /// All of a service's key.
-pub(crate) fn key(system: &System, service: &str) -> Result<Key, Refused> {
+fn key(system: &System, service: &str) -> Result<Key, Refused> {
     fn below(system: &System, path: &str) -> Result<Key, Refused> {
         let mut key = Key::default();
         for (name, value) in system.registry.values(path)? {

@@ -12,6 +12,7 @@ pub mod render;
 pub mod source;
 pub mod systemd;
 pub mod toml;
+pub mod winsw;
 pub mod words;
 pub mod world;
 

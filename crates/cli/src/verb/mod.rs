@@ -10,6 +10,7 @@ mod down;
 mod edit;
 mod events;
 mod get;
+mod import;
 mod install;
 mod list;
 mod logs;
@@ -77,6 +78,7 @@ pub(crate) enum Verb {
     Reset(reset::Reset),
     Check(check::Check),
     Convert(convert::Convert),
+    Import(import::Import),
     Nssm(nssm::Nssm),
     Adopt(adopt::Adopt),
     Release(release::Release),
@@ -123,6 +125,7 @@ impl Verb {
             Verb::Reset(verb) => verb.run(context)?,
             Verb::Check(verb) => verb.run(context)?,
             Verb::Convert(verb) => verb.run(context)?,
+            Verb::Import(verb) => verb.run(context)?,
             Verb::Adopt(verb) => verb.run(context)?,
             Verb::Release(verb) => verb.run(context)?,
             Verb::Schema(verb) => verb.run(context)?,

@@ -35,8 +35,10 @@ pub(crate) struct Refused {
 
 /// Reasons somebody here decides by.
 pub(crate) mod reason {
+    #[cfg(windows)]
     pub(crate) const FILE_NOT_FOUND: u32 = 2;
     pub(crate) const ACCESS_DENIED: u32 = 5;
+    #[cfg(windows)]
     pub(crate) const MORE_DATA: u32 = 234;
     pub(crate) const INVALID_PARAMETER: u32 = 87;
     pub(crate) const INVALID_LEVEL: u32 = 124;
@@ -66,6 +68,10 @@ pub(crate) mod control {
 }
 
 /// Who starts a service; the numbers are the manager's.
+#[cfg_attr(
+    not(windows),
+    expect(dead_code, reason = "only the real manager tells of drivers")
+)]
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Start {
     Boot = 0,
