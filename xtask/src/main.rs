@@ -7,8 +7,10 @@ mod bench;
 mod corpus;
 #[cfg(test)]
 mod house;
+mod lifecycle;
 mod nssm_oracle;
 mod oracle;
+mod wine;
 
 use std::env;
 use std::process::{Command, ExitCode};
@@ -52,9 +54,19 @@ const VERBS: &[Verb] = &[
         run: nssm_oracle::run,
     },
     Verb {
+        name: "lifecycle",
+        about: "the published library: other backends, orders of threads, public names",
+        run: lifecycle::run,
+    },
+    Verb {
         name: "bench",
         about: "measure Aplomb beside its peers (minutes; fetches them)",
         run: bench::run,
+    },
+    Verb {
+        name: "wine",
+        about: "the tests of Windows under Wine (installs it); further words are filters",
+        run: wine::run,
     },
     Verb {
         name: "test",

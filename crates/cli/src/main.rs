@@ -42,11 +42,11 @@ use verb::{Context, Verb};
 
 fn main() -> ExitCode {
     let args: Vec<OsString> = env::args_os().collect();
-    if let Some(code) = host::errand(&args) {
-        std::process::exit(code);
+    if let Some(done) = host::errand(&args) {
+        return ended(done, &mut Ui::new(Form::People, ui::Colour::Auto));
     }
     if let Some(nssm) = verb::nssm::of(&args) {
-        return ended(Verb::Nssm(nssm), &Shared::default());
+        return carried(Verb::Nssm(nssm), &Shared::default());
     }
     let (shared, verb) = match args.get(1).and_then(|first| first.to_str()) {
         Some("run") => {
@@ -62,16 +62,21 @@ fn main() -> ExitCode {
             (all.shared, all.verb)
         }
     };
-    ended(verb, &shared)
+    carried(verb, &shared)
 }
 
 /// Carries the verb out; what came of it as an exit code.
-fn ended(verb: Verb, shared: &Shared) -> ExitCode {
+fn carried(verb: Verb, shared: &Shared) -> ExitCode {
     let mut context = context(shared);
-    match verb.run(&mut context) {
+    let done = verb.run(&mut context);
+    ended(done, &mut context.ui)
+}
+
+fn ended(done: Result<u8, Failure>, ui: &mut Ui) -> ExitCode {
+    match done {
         Ok(code) => ExitCode::from(code),
         Err(failure) => {
-            context.ui.failure(&failure);
+            ui.failure(&failure);
             ExitCode::from(failure.exit.code())
         }
     }

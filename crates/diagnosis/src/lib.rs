@@ -14,6 +14,7 @@ pub mod judge;
 mod memory;
 mod report;
 pub mod scene;
+pub mod stack;
 mod stacks;
 mod verdict;
 mod words;

@@ -87,6 +87,7 @@ mod runtime;
 mod signal;
 mod sink;
 mod stage;
+mod sync;
 #[cfg(unix)]
 mod unix;
 #[cfg(windows)]

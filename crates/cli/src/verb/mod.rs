@@ -33,6 +33,7 @@ mod start;
 mod status;
 mod stop;
 mod up;
+mod upgrade;
 mod why;
 
 use aplomb_protocol::{Answer, Ask, Outcome, ServiceStatus};
@@ -69,6 +70,7 @@ pub(crate) enum Verb {
     Why(why::Why),
     Analyze(analyze::Analyze),
     Rotate(rotate::Rotate),
+    Upgrade(upgrade::Upgrade),
     Show(show::Show),
     Install(install::Install),
     Remove(remove::Remove),
@@ -116,6 +118,7 @@ impl Verb {
             Verb::Processes(verb) => verb.run(context)?,
             Verb::Why(verb) => verb.run(context)?,
             Verb::Rotate(verb) => verb.run(context)?,
+            Verb::Upgrade(verb) => verb.run(context)?,
             Verb::Show(verb) => verb.run(context)?,
             Verb::Install(verb) => verb.run(context)?,
             Verb::Remove(verb) => verb.run(context)?,

@@ -508,6 +508,9 @@ impl<'a> Follower<'a> {
                 }
             }
         }
+        if self.has_other_hands(&chain) {
+            return None;
+        }
         let kind = self.kind_of_circle(&chain);
         let mut found = Found::end(self.graph.at(start).clone(), End::Cause(kind), strength);
         found.cycle = chain.iter().map(|step| step.who.clone()).collect();
@@ -517,6 +520,22 @@ impl<'a> Follower<'a> {
             .collect::<Vec<_>>();
         found.chain = chain;
         Some(found.with(evidence).with(things))
+    }
+
+    /// A process that waits at a pipe of its own may have another thread, or a signal's handler, for its other end.
+    fn has_other_hands(&self, chain: &[Step]) -> bool {
+        let [
+            Step {
+                who: Node::Thread { pid, .. },
+                through: Some(Node::Pipe { .. }),
+                ..
+            },
+        ] = chain
+        else {
+            return false;
+        };
+        let process = self.scene.processes.get(pid);
+        process.is_none_or(|process| process.threads.len() > 1 || dead::handles_signals(process))
     }
 
     fn kind_of_circle(&self, chain: &[Step]) -> VerdictKind {

@@ -22,13 +22,13 @@ pub(super) fn findings(scene: &Scene, process: &Process) -> Vec<Finding> {
             .iter()
             .filter_map(|limit| reached(process, limit)),
     );
-    findings.extend(
-        process
-            .listeners
-            .iter()
-            .filter_map(|listener| overrun(process, listener)),
-    );
-    findings.extend(unserved(scene, process));
+    let listeners = process.listeners.iter();
+    let overrun: Vec<Finding> = listeners.filter_map(|one| overrun(process, one)).collect();
+    // A queue that is full says the same as connections nobody takes, and more.
+    if overrun.is_empty() {
+        findings.extend(unserved(scene, process));
+    }
+    findings.extend(overrun);
     findings.extend(zombies(process));
     findings
 }

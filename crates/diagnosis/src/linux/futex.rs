@@ -34,6 +34,12 @@ const WAITERS: u32 = 0x8000_0000;
 const MUTEX_KINDS: u32 = 0x200;
 /// Where glibc keeps a thread's number within the structure its locks point to.
 const TID_OF_THREAD: u64 = 0x2d0;
+/// Where that structure points to itself.
+const SELF_OF_THREAD: u64 = 0x10;
+/// The highest number a thread can have.
+const HIGHEST_TID: u32 = 1 << 22;
+/// Of a lock whose owner does not live: more users than this are the upper half of an address.
+const FEW_USERS: u32 = 0x5000;
 /// As many users as one believes a lock to have.
 const USERS: u32 = 1 << 20;
 
@@ -98,9 +104,10 @@ impl Reader<'_> {
                 .or_else(|| self.read_write())
                 .or_else(|| self.rust_lock()),
             _ => match self.call.value {
+                // A stream's lock may look like a mutex, but hardly the other way round.
                 2 => self
-                    .mutex()
-                    .or_else(|| self.stream())
+                    .stream()
+                    .or_else(|| self.mutex())
                     .or_else(|| self.internal()),
                 0 | 1 => self.event(),
                 value if value & WAITERS != 0 => self.robust(),
@@ -141,14 +148,14 @@ impl Reader<'_> {
     /// `{ lock, count, owner, users, kind }`, waited for at `lock`.
     fn mutex(&self) -> Option<Wait> {
         let (owner, users, kind) = (self.word(8)?, self.word(12)?, self.word(16)?);
-        let fits = kind < MUTEX_KINDS && users < USERS && owner <= OWNER;
+        let fits = kind < MUTEX_KINDS && users < USERS && owner <= HIGHEST_TID;
         // Nobody has it, and nobody says otherwise: a lock of another sort, or one just handed over.
         let named = owner != 0 || self.is_in(&["pthread_mutex", "mutex_lock"]);
         if !fits || !named {
             return None;
         }
         let holder = self.holder(owner);
-        let unsure = matches!(holder, Holder::Gone { .. }) && users == 0;
+        let unsure = matches!(holder, Holder::Gone { .. }) && !(1..FEW_USERS).contains(&users);
         (!unsure).then(|| self.lock(0, LockKind::Mutex, holder))?
     }
 
@@ -182,7 +189,7 @@ impl Reader<'_> {
             (-12, LockKind::Write)
         };
         let writer = self.word(base + 24)?;
-        if writer > OWNER {
+        if writer > HIGHEST_TID {
             return None;
         }
         let holder = match writer {
@@ -210,7 +217,11 @@ impl Reader<'_> {
         if owner < 0x1000 {
             return None;
         }
+        let points_to_itself = memory.u64(owner.checked_add(SELF_OF_THREAD)?).ok()? == owner;
         let tid = memory.u32(owner.checked_add(TID_OF_THREAD)?).ok()?;
+        if !points_to_itself || tid > HIGHEST_TID {
+            return None;
+        }
         let holder = match self.holder(tid) {
             Holder::Changing { .. } => return None,
             holder @ (Holder::Recorded { .. }
@@ -362,6 +373,14 @@ mod tests {
         let found = wait(call(0x1000, 0x80, 2), &[2, 0, 11, 1, 0]);
         let recorded = Holder::Recorded { pid: 10, tid: 11 };
         assert_eq!(holder(found), (LockKind::Mutex, recorded));
+    }
+
+    #[test]
+    fn an_address_is_no_owner() {
+        let found = wait(call(0x1000, 0x80, 2), &[2, 1, 0x139f_66c0, 0x7f7e, 0]);
+        assert_eq!(holder(found), (LockKind::Internal, Holder::Unrecorded));
+        let found = wait(call(0x1000, 0x80, 2), &[2, 1, 0x0001_66c0, 0x7f7e, 0]);
+        assert_eq!(holder(found), (LockKind::Internal, Holder::Unrecorded));
     }
 
     #[test]

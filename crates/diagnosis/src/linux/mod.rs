@@ -10,6 +10,8 @@ mod futex;
 mod groups;
 mod host;
 mod memory;
+mod modules;
+mod native;
 mod proc;
 mod sockets;
 mod standing;
@@ -19,15 +21,16 @@ mod target;
 mod waits;
 
 pub use memory::ProcessMemory;
+pub use modules::ProcessFiles;
+pub use native::NativeStacks;
 pub use sweep::look_with;
 
 use crate::budget::Budget;
 use crate::scene::{Question, Scene};
-use crate::stacks::NoStacks;
 
 /// Looks at processes, and at everyone they wait for.
 pub fn look(question: Question, pids: &[u32], budget: Budget) -> Scene {
-    look_with(question, pids, budget, &mut NoStacks)
+    look_with(question, pids, budget, &mut NativeStacks::default())
 }
 
 /// The processes whose program has this name, the oldest first.

@@ -2,9 +2,7 @@
 //! signals.
 
 use crate::process::Victim;
-#[cfg(unix)]
-use crate::under_load;
-use crate::{http2, streams};
+use crate::{http2, streams, under_load};
 
 pub(crate) fn all() -> Vec<(String, Box<dyn Fn() + Send>)> {
     let mut all: Vec<(String, Box<dyn Fn() + Send>)> = Vec::new();
@@ -80,15 +78,11 @@ pub(crate) fn all() -> Vec<(String, Box<dyn Fn() + Send>)> {
             http2::goaway,
         );
         #[cfg(unix)]
-        all.push((
-            "a_stop_under_load_loses_nothing".into(),
-            Box::new(under_load::nothing_is_lost),
-        ));
-        #[cfg(unix)]
-        all.push((
-            "bad_clients_do_not_hold_the_stop".into(),
-            Box::new(under_load::bad_clients),
-        ));
+        add(
+            "a_stop_under_load_loses_nothing",
+            under_load::nothing_is_lost,
+        );
+        add("bad_clients_do_not_hold_the_stop", under_load::bad_clients);
     }
     all
 }

@@ -97,6 +97,12 @@ pub(crate) fn run(mode: &str) -> ExitCode {
             .run(async |app| idle(&app)),
         "child" => builder(LONG).run(child),
         "http" => builder(LONG).lame_duck(Duration::from_secs(2)).run(serve),
+        #[cfg(windows)]
+        "as-service" => builder(LONG)
+            .windows_service("AplombNotInstalled")
+            .run(async |app| idle(&app)),
+        #[cfg(windows)]
+        "console" => console(argument.parse().unwrap()),
         "queue" => queue(),
         "leaky-pool" => builder(SHORT).run(leaky_pool),
         #[cfg(unix)]
@@ -104,6 +110,7 @@ pub(crate) fn run(mode: &str) -> ExitCode {
         #[cfg(unix)]
         "chained" => chained(),
         "dependency" => builder(SHORT).run(dependency),
+        "mute" => builder(SHORT).run(mute),
         "streams" => builder(SHORT).run(serve),
         "health" => builder(SHORT)
             .health(([127, 0, 0, 1], argument.parse().unwrap()).into())
@@ -117,12 +124,46 @@ pub(crate) fn run(mode: &str) -> ExitCode {
     }
 }
 
-/// Started by the service control manager (and only there).
-pub(crate) fn service(report: &str) -> ExitCode {
-    builder(LONG)
-        .windows_service("AplombLifecycleVictim")
-        .report_to(report)
-        .run(async |app| idle(&app))
+/// Started by the service control manager, as `MODE,NAME,REPORT`: it passes arguments, but not our environment.
+pub(crate) fn service(words: &str) -> ExitCode {
+    let words: Vec<&str> = words.splitn(3, ',').collect();
+    let [mode, name, report] = words[..] else {
+        panic!("not `MODE,NAME,REPORT`: {words:?}")
+    };
+    let builder = builder(SHORT).windows_service(name).report_to(report);
+    let said = std::path::Path::new(report).with_extension("said");
+    let write = move |line: &str| {
+        let file = std::fs::OpenOptions::new()
+            .create(true)
+            .append(true)
+            .open(&said);
+        writeln!(file.unwrap(), "{line}").unwrap();
+    };
+    let also = write.clone();
+    let builder = builder.on_pause(move || write("paused"), move || also("continued"));
+    match mode {
+        "plain" => builder.run(async |app| idle(&app)),
+        "slow-stop" => builder.run(progress),
+        "slow-start" => builder.run(creeping_start),
+        "fails" => builder
+            .start_deadline(Duration::from_millis(700))
+            .run(no_start),
+        other => panic!("no mode `{other}`"),
+    }
+}
+
+/// Takes four seconds to start, and says that it gets on.
+async fn creeping_start(app: App) -> Result<(), BoxError> {
+    app.spawn(Stage::WORKERS.part("index").announces(), async |ctx| {
+        for part in 0..40 {
+            ctx.progress(format!("part {part} of 40"));
+            sleep(Duration::from_millis(100)).await;
+        }
+        ctx.ready();
+        ctx.stopping().await;
+        Ok(())
+    });
+    Ok(())
 }
 
 fn stage(name: &str) -> Stage {
@@ -136,7 +177,7 @@ fn heed_stdin(app: &App) {
     std::thread::spawn(move || {
         for line in std::io::BufRead::lines(std::io::stdin().lock()).map_while(Result::ok) {
             if line.trim() == "stop" {
-                app.stop();
+                app.stop_after_lame_duck();
             }
         }
     });
@@ -144,6 +185,23 @@ fn heed_stdin(app: &App) {
 
 #[cfg(unix)]
 fn heed_stdin(_: &App) {}
+
+/// Presses a key of its own console: once it is ready, and again once it stops.
+#[cfg(windows)]
+fn console(event: u32) -> ExitCode {
+    builder(LONG).run_sync(move |app| {
+        app.thread(Stage::WORKERS.part("typist"), move |ctx| {
+            crate::sys::console_event(event)?;
+            ctx.park();
+            crate::sys::console_event(event)?;
+            while ctx.level() < aplomb_lifecycle::Level::Abort && event == 0 {
+                std::thread::yield_now();
+            }
+            Ok(())
+        });
+        Ok(())
+    })
+}
 
 async fn until_stopped(ctx: Ctx) -> Result<(), BoxError> {
     ctx.stopping().await;
@@ -495,6 +553,7 @@ async fn child(app: App) -> Result<(), BoxError> {
 }
 
 async fn serve(app: App) -> Result<(), BoxError> {
+    heed_stdin(&app);
     let router = Router::new()
         .route("/fast", get(|| async { "fast" }))
         .route("/slow", get(|| after(300)))
@@ -523,6 +582,18 @@ async fn frozen() -> Result<&'static str, axum::http::StatusCode> {
         Ok(Err(_)) => Err(axum::http::StatusCode::BAD_GATEWAY),
         Err(_) => Err(axum::http::StatusCode::GATEWAY_TIMEOUT),
     }
+}
+
+/// Lets whoever connects wait in the system's queue.
+async fn mute(app: App) -> Result<(), BoxError> {
+    let listener = TcpListener::bind("127.0.0.1:0").await?;
+    say(&format!("ADDRESS {}", listener.local_addr()?));
+    app.spawn(Stage::INTAKE.part("listener"), async move |ctx| {
+        ctx.stopping().await;
+        drop(listener);
+        Ok(())
+    });
+    Ok(())
 }
 
 /// Answers whoever connects with one byte, at once, unless it is frozen.

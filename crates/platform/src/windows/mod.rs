@@ -23,6 +23,7 @@ mod program;
 mod pump;
 mod ready;
 pub mod request;
+pub mod service;
 mod spawn;
 mod stdio;
 mod streams;
@@ -116,6 +117,10 @@ impl Windows {
     fn on(&mut self, source: Source, packet: Packet, into: &mut Vec<Happened>) {
         match source {
             Source::Bell => into.push(Happened::Woken),
+            // The service control manager's words, or the console's.
+            Source::Host if packet.operation == 1 => {
+                into.extend(service::control(packet.amount).map(Happened::Controlled));
+            }
             Source::Host => into.extend(console::said(packet.amount).and_then(host_signal)),
             Source::Ended(id) => {
                 if let Some(ended) = self.processes.ended(ProcessId(id)) {

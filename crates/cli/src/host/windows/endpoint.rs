@@ -90,6 +90,14 @@ impl Endpoint {
         Endpoint { path: path.into() }
     }
 
+    /// That of the process that carries this one service for the service control manager.
+    pub(crate) fn of_service(name: &str) -> Endpoint {
+        let stem = aplomb_logs::stem(name);
+        Endpoint {
+            path: format!("{PIPES}aplomb-service-{stem}").into(),
+        }
+    }
+
     /// A connection, at once or not at all.
     pub(crate) fn connect(&self) -> Result<Stream, EndpointError> {
         let path = self.path.clone();

@@ -10,6 +10,7 @@ pub(crate) mod pipe;
 pub(crate) mod port;
 pub(crate) mod process;
 pub(crate) mod security;
+pub(crate) mod service;
 pub(crate) mod socket;
 pub(crate) mod transfer;
 pub(crate) mod user32;
