@@ -11,6 +11,7 @@ use aplomb_units::Diagnostic;
 use aplomb_units::nssm::{self, Key, Surroundings, Value};
 use serde::Serialize;
 
+use crate::host::scm::installation::{optional, preshutdown};
 use crate::host::scm::{Change, Extra, Recovery, Refused, SERVICES, System, Which, kind, reason};
 
 /// Where the former host of a service is remembered, below its key.
@@ -21,16 +22,6 @@ const FORMER_PRESHUTDOWN: &str = "FormerPreshutdownTimeout";
 const OWN_RECOVERY: &str = "OwnRecovery";
 /// Milliseconds Windows grants before a shutdown where nothing is said.
 const USUAL_PRESHUTDOWN: u32 = 10_000;
-/// What the manager is told beyond the longest stop.
-const MARGIN: Duration = Duration::from_secs(5);
-/// If we ourselves break down: once soon, then with more patience; a day without it begins anew.
-const RECOVERY: [Duration; 3] = [
-    Duration::from_secs(1),
-    Duration::from_secs(10),
-    Duration::from_secs(60),
-];
-const RECOVERY_RESET: Duration = Duration::from_secs(86_400);
-
 /// What is done to one service.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub(crate) struct Plan {
@@ -99,11 +90,12 @@ pub(crate) fn plan(system: &System, name: &str, image: &str) -> Result<Plan, Ado
     }
     let (spec, remarks) = meaning(&service, &key);
     let before = key.value("PreshutdownTimeout").and_then(Value::number);
+    let before = before.unwrap_or(USUAL_PRESHUTDOWN);
     let status = system.manager.status(&service).map_err(refused)?;
     Ok(Plan {
         from: config.image,
         to: image.to_owned(),
-        preshutdown: (before.unwrap_or(USUAL_PRESHUTDOWN), preshutdown(&spec)),
+        preshutdown: (before, preshutdown(&spec).max(before)),
         sets_recovery: key.value("FailureActions").is_none(),
         remarks: remarks.into_iter().map(|one| one.message).collect(),
         is_running: status.pid != 0,
@@ -138,11 +130,8 @@ fn carry_out(system: &mut System, plan: &Plan) -> Result<(), Refused> {
     let time = Duration::from_millis(plan.preshutdown.1.into());
     optional(manager.change_extra(service, &Extra::Preshutdown(time)))?;
     if plan.sets_recovery {
-        let recovery = Recovery {
-            reset_after: RECOVERY_RESET,
-            restarts: RECOVERY.to_vec(),
-        };
-        optional(manager.change_extra(service, &Extra::Recovery(recovery)))?;
+        let recovery = Extra::Recovery(Recovery::ours());
+        optional(manager.change_extra(service, &recovery))?;
         optional(manager.change_extra(service, &Extra::FailureFlag(true)))?;
     }
     let change = Change {
@@ -200,7 +189,7 @@ fn give_back(system: &mut System, service: &str) -> Result<Option<String>, Refus
 }
 
 /// What a service's values mean to us, and what in them needs a word.
-fn meaning(service: &str, key: &Key) -> (Spec, Vec<Diagnostic>) {
+pub(crate) fn meaning(service: &str, key: &Key) -> (Spec, Vec<Diagnostic>) {
     let variables: Vec<(String, String)> = std::env::vars().collect();
     let here = Surroundings {
         variables: Some(&variables),
@@ -210,12 +199,6 @@ fn meaning(service: &str, key: &Key) -> (Spec, Vec<Diagnostic>) {
     let file = Arc::from(format!(r"HKLM\{SERVICES}\{service}"));
     let loaded = nssm::service(service, key, &file, here, &mut remarks);
     (loaded.spec, remarks)
-}
-
-/// How long the system shall wait for a stop, in milliseconds.
-fn preshutdown(spec: &Spec) -> u32 {
-    let budget = spec.stop.budget.unwrap_or(Duration::from_secs(180));
-    u32::try_from((budget + MARGIN).as_millis()).unwrap_or(u32::MAX)
 }
 
 /// A service of this machine by its name, with all of its key.
@@ -241,17 +224,6 @@ fn key(system: &System, service: &str) -> Result<Key, Refused> {
     }
     below(system, &format!(r"{SERVICES}\{service}"))
 }
-
-/// What systems without this setting refuse is left out; everything else counts.
-fn optional(told: Result<(), Refused>) -> Result<(), Refused> {
-    match told {
-        Err(refused) if UNKNOWN_SETTING.contains(&refused.code) => Ok(()),
-        other => other,
-    }
-}
-
-/// How a system says that it does not know a setting.
-const UNKNOWN_SETTING: [u32; 2] = [reason::INVALID_LEVEL, reason::INVALID_PARAMETER];
 
 fn why(system: &System, service: &str, refused: Refused) -> AdoptionError {
     let service = service.to_owned();

@@ -4,7 +4,7 @@
 //! replaces a file in one step or not at all.
 
 use std::fs;
-use std::io;
+use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
 use aplomb_engine::Machine;
@@ -217,16 +217,20 @@ pub(crate) fn replace(path: &Path, text: &str) -> Result<(), Failure> {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     // No unit's ending: an engine that loads the directory meanwhile does not see it.
     let beside = path.with_file_name(format!(".{name}.{}", std::process::id()));
-    let written = fs::write(&beside, text).and_then(|()| {
+    let put = || {
+        let mut file = fs::File::create(&beside)?;
+        file.write_all(text.as_bytes())?;
         match fs::metadata(path) {
             Ok(old) => fs::set_permissions(&beside, old.permissions())?,
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             Err(error) => return Err(error),
         }
-        fs::File::open(&beside)?.sync_all()?;
+        // By the handle that wrote: Windows flushes for no other.
+        file.sync_all()?;
+        drop(file);
         fs::rename(&beside, path)
-    });
-    written.map_err(|error| {
+    };
+    put().map_err(|error| {
         let _ = fs::remove_file(&beside);
         cannot(error)
     })

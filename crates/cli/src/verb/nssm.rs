@@ -8,7 +8,7 @@ use clap::Args;
 
 use super::Context;
 use crate::failure::Failure;
-use crate::host::scm;
+use crate::host::{self, scm};
 use crate::nssm::{Encoding, Invoked, encode, run};
 
 /// Understand NSSM's command line (Windows)
@@ -58,6 +58,12 @@ fn is_nssm(program: &OsString) -> bool {
 impl Nssm {
     /// The exit code is NSSM's.
     pub(crate) fn run(self, context: &mut Context) -> Result<u8, Failure> {
+        // The manager starts services of ours without words.
+        if self.words.is_empty()
+            && let Some(done) = host::serve_registry()
+        {
+            return done;
+        }
         let mut system = scm::open()?;
         let words: Vec<String> = self
             .words

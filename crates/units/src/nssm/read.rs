@@ -310,6 +310,7 @@ impl Reader<'_> {
             value.filter(|text| !text.is_empty()).map(str::to_owned)
         };
         let (description, display) = (text("Description"), text("DisplayName"));
+        let display = display.filter(|display| *display != self.spec.name);
         self.spec.description = description.or(display).unwrap_or_default();
         self.spec.start_mode = match self.key.value("Start").and_then(Value::number) {
             Some(3) => StartMode::Manual,

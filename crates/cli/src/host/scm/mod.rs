@@ -9,6 +9,11 @@ mod account;
 mod client;
 #[cfg(test)]
 pub(crate) mod fake;
+#[cfg_attr(
+    not(any(windows, test)),
+    expect(dead_code, reason = "services are made where there is a manager")
+)]
+pub(crate) mod installation;
 #[cfg(windows)]
 mod sys;
 
@@ -205,6 +210,10 @@ pub(crate) struct Recovery {
 }
 
 /// Whether the service has an identity of its own in access lists.
+#[expect(
+    dead_code,
+    reason = "what the manager knows; ours is the unrestricted one"
+)]
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum ServiceSid {
     None = 0,
