@@ -27,7 +27,13 @@ const PACKAGES: [(&str, &str); 3] = [
 
 /// The groups of tests, as arguments of `cargo test`.
 const GROUPS: [&[&str]; 5] = [
-    &["--package", "aplomb-platform", "--lib", "--test", "contract"],
+    &[
+        "--package",
+        "aplomb-platform",
+        "--lib",
+        "--test",
+        "contract",
+    ],
     &["--package", "aplomb-logs", "--lib"],
     &["--package", "aplomb", "--bins", "--test", "windows"],
     &["--package", "aplomb-lifecycle", "--test", "e2e"],
@@ -150,7 +156,10 @@ impl Prefix {
 
     fn cargo(&self, words: &[&str], limit: Duration) -> Result<(), String> {
         let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-        let runner = format!("CARGO_TARGET_{}_RUNNER", TARGET.replace('-', "_").to_uppercase());
+        let runner = format!(
+            "CARGO_TARGET_{}_RUNNER",
+            TARGET.replace('-', "_").to_uppercase()
+        );
         self.settle(&mut cargo)
             .env(runner, PACKAGES[0].0)
             .args(words.first())
@@ -168,7 +177,12 @@ impl Prefix {
             .env_remove("DISPLAY")
     }
 
-    fn wait(&self, child: std::io::Result<Child>, limit: Duration, what: &str) -> Result<(), String> {
+    fn wait(
+        &self,
+        child: std::io::Result<Child>,
+        limit: Duration,
+        what: &str,
+    ) -> Result<(), String> {
         let mut child = child.map_err(|why| format!("cannot run `{what}`: {why}"))?;
         let until = Instant::now() + limit;
         loop {

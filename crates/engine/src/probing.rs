@@ -211,7 +211,9 @@ impl<P: Platform> Engine<P> {
             .standing(instance)
             .and_then(|standing| standing.spec.process.directory.clone());
         match directory {
-            Some(directory) if !aplomb_units::words::is_absolute(path) => format!("{}/{path}", directory.path),
+            Some(directory) if !aplomb_units::words::is_absolute(path) => {
+                format!("{}/{path}", directory.path)
+            }
             Some(_) | None => path.to_owned(),
         }
     }

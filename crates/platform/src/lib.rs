@@ -12,9 +12,9 @@ mod launch;
 mod spawn_error;
 
 pub mod fake;
-pub mod variables;
 #[cfg(target_os = "linux")]
 pub mod linux;
+pub mod variables;
 #[cfg(windows)]
 pub mod windows;
 
@@ -25,8 +25,9 @@ pub use linux::Linux as Native;
 pub use windows::Windows as Native;
 
 pub use duties::{
-    Asking, ChannelId, Control, Happened, Holding, HostSignal, Member, Notification, Peer, Platform, ProcessId,
-    Pump, PumpEvent, PumpPort, Sent, SocketId, Started, StreamId, TreeId, Usage,
+    Asking, ChannelId, Control, Happened, Holding, HostSignal, Member, Notification, Peer,
+    Platform, ProcessId, Pump, PumpEvent, PumpPort, Sent, SocketId, Started, StreamId, TreeId,
+    Usage,
 };
 pub use executable::{find_program, is_executable, program_at};
 pub use launch::{Launch, Output};

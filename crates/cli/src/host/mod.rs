@@ -34,7 +34,10 @@ pub(crate) fn errand(_args: &[OsString]) -> Option<Result<u8, Failure>> {
 /// What the system or a copy of ourselves starts us for, and no person: what to end with.
 #[cfg(windows)]
 pub(crate) fn errand(args: &[OsString]) -> Option<Result<u8, Failure>> {
-    if args.get(1).is_some_and(|verb| verb == windows::service::VERB) {
+    if args
+        .get(1)
+        .is_some_and(|verb| verb == windows::service::VERB)
+    {
         return Some(windows::service::run(&args[2..]));
     }
     let words = args.iter().skip(1);

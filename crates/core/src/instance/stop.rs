@@ -508,7 +508,11 @@ impl Instance {
         let StopPhase::Step(at) = stopping.phase else {
             return;
         };
-        let step = spec.stop.plan.get(usize::from(at)).map(|step| &step.request);
+        let step = spec
+            .stop
+            .plan
+            .get(usize::from(at))
+            .map(|step| &step.request);
         let same = match request {
             None => step.is_some_and(is_signal),
             Some(_) => step == request,

@@ -59,6 +59,12 @@ pub fn is_wine() -> bool {
     sys::inspect::is_wine()
 }
 
+/// From now on no child inherits our standard handles, unless it is given them: one that outlives us would keep who
+/// reads our output waiting.
+pub fn keep_standard_handles() {
+    sys::birth::keep_standard_handles();
+}
+
 /// Whether this process has an administrator's full rights, or is the system itself.
 pub fn is_elevated() -> bool {
     sys::security::is_elevated()
@@ -136,9 +142,8 @@ impl Windows {
             Source::Asked(id) => into.extend(self.requests.over(id)),
             Source::Channel(id) => {
                 let control = self.control.as_mut();
-                let accepted = control.is_some_and(|control| {
-                    control.on(&self.poller, id, &mut self.channels, into)
-                });
+                let accepted = control
+                    .is_some_and(|control| control.on(&self.poller, id, &mut self.channels, into));
                 if !accepted {
                     self.channels.on(&self.poller, id, packet, into);
                 }
@@ -218,7 +223,9 @@ fn meaning(signal: Signal) -> io::Result<Meaning> {
         Signal::CONT => Ok(Meaning::Nothing),
         Signal::TERM => Ok(Meaning::Ask(Wanted::signalled(Way::Politely))),
         Signal::INT => Ok(Meaning::Ask(Wanted::signalled(Way::Only(Asking::CtrlC)))),
-        Signal::QUIT => Ok(Meaning::Ask(Wanted::signalled(Way::Only(Asking::CtrlBreak)))),
+        Signal::QUIT => Ok(Meaning::Ask(Wanted::signalled(Way::Only(
+            Asking::CtrlBreak,
+        )))),
         Signal::KILL | Signal::ABRT => Ok(Meaning::End(signal)),
         other => {
             let why = format!("Windows has nothing like {other}");

@@ -206,9 +206,7 @@ impl Trees {
             return Ok(Vec::new());
         }
         let mut rows = inspect::rows()?;
-        rows.retain(|row| {
-            pids.contains(&row.pid) && !row.name.eq_ignore_ascii_case(CONSOLE_HOST)
-        });
+        rows.retain(|row| pids.contains(&row.pid) && !row.name.eq_ignore_ascii_case(CONSOLE_HOST));
         Ok(rows)
     }
 
@@ -245,9 +243,10 @@ impl Trees {
             threads: Some(rows.iter().map(|row| u64::from(row.threads)).sum()),
             memory: Some(0),
             open_files: Some(0),
-            cpu: job.accounts().ok().map(|accounts| {
-                std::time::Duration::from_nanos(accounts.cpu.saturating_mul(100))
-            }),
+            cpu: job
+                .accounts()
+                .ok()
+                .map(|accounts| std::time::Duration::from_nanos(accounts.cpu.saturating_mul(100))),
         };
         for row in rows {
             let Ok(process) = process::open(row.pid, Right::Look) else {

@@ -141,7 +141,10 @@ mod tests {
     #[test]
     fn a_path_is_a_pipe_of_one_name_wherever_it_is_said() {
         assert_eq!(pipe_of(Path::new(r"\\.\pipe\x")), r"\\.\pipe\x");
-        assert_eq!(pipe_of(Path::new(r"C:\a\b.sock")), r"\\.\pipe\aplombC--a-b.sock");
+        assert_eq!(
+            pipe_of(Path::new(r"C:\a\b.sock")),
+            r"\\.\pipe\aplombC--a-b.sock"
+        );
     }
 
     #[test]

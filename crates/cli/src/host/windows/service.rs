@@ -46,8 +46,10 @@ fn defined(name: &str, files: &[OsString], words: &[String]) -> Result<Vec<Spec>
         let file = format!("{}.toml", aplomb_logs::stem(name));
         paths.push(Owner::current().units().join(file));
     }
-    let sources: Result<Vec<_>, Failure> =
-        files::expand(&paths)?.iter().map(|path| files::source(path)).collect();
+    let sources: Result<Vec<_>, Failure> = files::expand(&paths)?
+        .iter()
+        .map(|path| files::source(path))
+        .collect();
     let read = files::check(sources?, false);
     if read.is_refused() {
         let mut failure = Failure::failed(format!("`{name}` cannot run like this"));

@@ -91,12 +91,7 @@ unsafe extern "system" fn on_begin(count: u32, words: *mut PWSTR) {
 }
 
 /// Runs on the dispatcher's thread; must return at once.
-unsafe extern "system" fn on_control(
-    control: u32,
-    _: u32,
-    _: *mut c_void,
-    _: *mut c_void,
-) -> u32 {
+unsafe extern "system" fn on_control(control: u32, _: u32, _: *mut c_void, _: *mut c_void) -> u32 {
     if control == SERVICE_CONTROL_INTERROGATE {
         // What was reported last still holds, and the manager knows it.
         return NO_ERROR;
