@@ -3,6 +3,8 @@
 use alloc::rc::Rc;
 use alloc::string::String;
 
+use serde::{Deserialize, Serialize};
+
 use crate::because::Because;
 use crate::quantity::{Duration, End, RunId};
 use crate::signal::Signal;
@@ -13,7 +15,7 @@ use crate::spec::{Moment, Request};
 pub struct InstanceId(pub u32);
 
 /// A program of a run: the service itself, or one of the commands around it. The number is its place in its list.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Task {
     Condition(u16),
     /// A hook that is waited for, by its place among the hooks.
@@ -66,7 +68,7 @@ pub enum Wish {
 }
 
 /// How firmly to stop.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum How {
     /// By the stop plan.
     Plan,

@@ -3,13 +3,16 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use aplomb_core::{Because, End, Fact, InstanceId, Instant, RunId, Shown, Task, Wall, seconds};
+use aplomb_platform::StreamId;
 use aplomb_protocol::{Event, EventKind, LastRun, Milestones, State};
+use serde::{Deserialize, Serialize};
 
 /// How many events are remembered for `events --replay`.
 const REMEMBERED: usize = 1024;
 
 /// What is kept about one instance.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default)]
 pub(crate) struct Book {
     pub milestones: Milestones,
     pub last_run: Option<Box<LastRun>>,
@@ -17,7 +20,11 @@ pub(crate) struct Book {
     pub says: Option<String>,
     pub ready: bool,
     pub unhealthy: bool,
+    /// Lines lost in troubles that are over.
     pub dropped_lines: u64,
+    /// Lines lost so far in troubles that go on.
+    #[serde(skip)]
+    pub dropping: BTreeMap<StreamId, u64>,
     /// How the main process of the run under way ended.
     pub end: Option<End>,
     /// Who sent the signal that ended it, where known.
@@ -73,7 +80,7 @@ impl Books {
         kind: EventKind,
         because: String,
         when: When,
-    ) -> Event {
+    ) -> &Event {
         let event = Event {
             seq: self.next_seq,
             at: when.wall.0,
@@ -87,8 +94,7 @@ impl Books {
         if self.latest.len() == REMEMBERED {
             self.latest.pop_front();
         }
-        self.latest.push_back(event.clone());
-        event
+        self.latest.push_back_mut(event)
     }
 
     /// Keeps what a fact says about an instance.
@@ -304,7 +310,7 @@ fn exited(end: End) -> EventKind {
             code: None,
             signal: Some(signal.to_string()),
         },
-        End::Unknown => EventKind::Exited {
+        End::Unknown | End::Unattended => EventKind::Exited {
             code: None,
             signal: None,
         },

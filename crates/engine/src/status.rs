@@ -51,7 +51,7 @@ impl<P: Platform> Engine<P> {
             next: next_step(&standing, now),
             last_run: book.last_run.as_deref().cloned(),
             unhealthy: book.unhealthy,
-            log_dropped: book.dropped_lines,
+            log_dropped: book.dropped_lines + book.dropping.values().sum::<u64>(),
             log_files: self.log_files(standing.spec),
             requires: standing.spec.depends.requires.clone(),
             after: standing.spec.depends.after.clone(),

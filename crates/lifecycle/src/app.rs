@@ -127,12 +127,40 @@ impl App {
     }
 
     /// Asks the whole application to stop, as SIGTERM would, without the lame duck.
+    ///
+    /// ```
+    /// use aplomb_lifecycle::{Stage, app};
+    /// app("batch").run_sync(|app| {
+    ///     let own = app.clone();
+    ///     app.thread(Stage::WORKERS.part("batch"), move |_| {
+    ///         own.stop(); // the work is done, whatever else still runs
+    ///         Ok(())
+    ///     });
+    ///     app.thread(Stage::WORKERS.part("ticker"), |ctx| { ctx.park(); Ok(()) });
+    ///     Ok(())
+    /// });
+    /// ```
     pub fn stop(&self) {
-        let ask = Ask {
-            cause: Cause::plain(CauseKind::Program),
-            urgency: Urgency::StopAtOnce,
-        };
-        self.link.send(Message::Event(Event::Asked(ask)));
+        self.ask(Urgency::StopAtOnce);
+    }
+
+    /// As [`App::stop`], but goes on serving for the lame-duck time: for a stop that a program takes from its own
+    /// administrators, behind a balancer.
+    ///
+    /// ```no_run
+    /// # use aplomb_lifecycle::App;
+    /// # fn on_admin_request(app: &App) {
+    /// app.stop_after_lame_duck();
+    /// # }
+    /// ```
+    pub fn stop_after_lame_duck(&self) {
+        self.ask(Urgency::Stop);
+    }
+
+    fn ask(&self, urgency: Urgency) {
+        let cause = Cause::plain(CauseKind::Program);
+        self.link
+            .send(Message::Event(Event::Asked(Ask { cause, urgency })));
     }
 
     /// True from readiness until the stop request.

@@ -3,16 +3,18 @@
 //!
 //! One mutex per component, held for a few instructions and never across a wait or a call into user code. Waiting is offered
 //! three ways, because programs wait in three ways: a future (any runtime), a condition variable, a file descriptor.
+//! `loom/` runs it in every order in which threads can meet.
 
 use std::collections::BTreeMap;
 use std::future::Future;
 use std::panic::Location;
 use std::pin::Pin;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, PoisonError};
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
 use crate::machine::{Level, Run};
+use crate::sync::{Condvar, Mutex, MutexGuard};
 
 /// How the start of a component stands, for whoever waits for it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,6 +31,21 @@ pub(crate) struct Flight {
     /// Where it was begun, if the program's own code began it.
     pub(crate) place: Option<&'static Location<'static>>,
     pub(crate) since: Instant,
+    pub(crate) sort: Sort,
+}
+
+/// What is under way: work, or a loan that somebody has not given back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Sort {
+    Work,
+    Loan,
+}
+
+/// What a pool lends out: how many there are, and what they are called.
+#[derive(Debug, Clone)]
+pub(crate) struct Lending {
+    pub(crate) total: usize,
+    pub(crate) what: String,
 }
 
 /// The counts of a component's work, for the report.
@@ -48,6 +65,7 @@ pub(crate) struct Seen {
     pub(crate) cancelled: Run,
     pub(crate) flights: BTreeMap<u64, Flight>,
     pub(crate) note: Option<(String, Instant)>,
+    pub(crate) lending: Option<Lending>,
     pub(crate) counts: Counts,
     pub(crate) facts: BTreeMap<&'static str, u64>,
     wakers: BTreeMap<u64, Waker>,
@@ -71,6 +89,7 @@ impl Cell {
             cancelled: 0,
             flights: BTreeMap::new(),
             note: None,
+            lending: None,
             counts: Counts::default(),
             facts: BTreeMap::new(),
             wakers: BTreeMap::new(),
@@ -106,7 +125,11 @@ impl Cell {
     pub(crate) fn tell(&self, level: Level, until: Option<Instant>) {
         self.change(|seen| {
             if seen.level == Level::Run && level > Level::Run {
-                seen.counts.at_stop = u64::try_from(seen.flights.len()).unwrap_or(u64::MAX);
+                let work = seen
+                    .flights
+                    .values()
+                    .filter(|flight| flight.sort == Sort::Work);
+                seen.counts.at_stop = u64::try_from(work.count()).unwrap_or(u64::MAX);
             }
             seen.level = seen.level.max(level);
             seen.until = until;
@@ -159,6 +182,15 @@ impl Cell {
     }
 
     pub(crate) fn take_off(&self, name: String, place: Option<&'static Location<'static>>) -> u64 {
+        self.begin(name, place, Sort::Work)
+    }
+
+    /// Something is lent out from here until it lands.
+    pub(crate) fn lend(&self, place: &'static Location<'static>) -> u64 {
+        self.begin(String::new(), Some(place), Sort::Loan)
+    }
+
+    fn begin(&self, name: String, place: Option<&'static Location<'static>>, sort: Sort) -> u64 {
         let mut seen = self.seen();
         seen.next += 1;
         let key = seen.next;
@@ -168,6 +200,7 @@ impl Cell {
                 name,
                 place,
                 since: Instant::now(),
+                sort,
             },
         );
         key
@@ -175,8 +208,8 @@ impl Cell {
 
     pub(crate) fn land(&self, key: u64) {
         let mut seen = self.seen();
-        seen.flights.remove(&key);
-        if seen.level > Level::Run {
+        let landed = seen.flights.remove(&key);
+        if seen.level > Level::Run && landed.is_some_and(|flight| flight.sort == Sort::Work) {
             seen.counts.finished_after += 1;
         }
         let idle = seen.flights.is_empty();

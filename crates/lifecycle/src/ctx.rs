@@ -219,8 +219,8 @@ pub(crate) async fn either<F: Future>(
 #[derive(Debug)]
 #[must_use = "the work counts as done when the guard is dropped"]
 pub struct InFlight {
-    cell: Arc<Cell>,
-    key: u64,
+    pub(crate) cell: Arc<Cell>,
+    pub(crate) key: u64,
 }
 
 impl Drop for InFlight {

@@ -77,6 +77,7 @@ mod life;
 mod machine;
 mod nested;
 mod notice;
+mod notify;
 mod part;
 mod plan;
 mod report;
@@ -84,7 +85,9 @@ mod resource;
 #[cfg(feature = "tokio")]
 mod runtime;
 mod signal;
+mod sink;
 mod stage;
+mod sync;
 #[cfg(unix)]
 mod unix;
 #[cfg(windows)]
@@ -110,6 +113,7 @@ pub use part::{OnFailure, Part, PartId, Prerequisite};
 pub use report::{ComponentReport, Report, SCHEMA, StageReport};
 pub use resource::{NotStarted, Resource, TimedOut};
 pub use signal::{OnSignal, Signal, Uncatchable};
+pub use sink::Sink;
 pub use stage::{Stage, StageTimes};
 
 /// Begins to make an application. Its name stands in reports and messages.

@@ -45,8 +45,15 @@ pub struct Report {
     pub stages: Vec<StageReport>,
     /// In the order they were declared.
     pub components: Vec<ComponentReport>,
+    /// Bytes that [`crate::Sink`]s have written out, and whatever else components counted as `log_bytes_flushed`.
+    pub log_bytes_flushed: u64,
     /// Names of threads that still run.
     pub threads_left: Vec<String>,
+    /// Child processes that still run, or ended and were not waited for (Linux).
+    pub children_left: Vec<String>,
+    /// Files, pipes and sockets that the program's code has opened and not closed (Linux). The system closes them at the
+    /// exit; what stands here although a component should have closed it was forgotten.
+    pub descriptors_left: Vec<String>,
 }
 
 /// One stage.
@@ -150,6 +157,12 @@ impl fmt::Display for Report {
         }
         for name in &self.threads_left {
             writeln!(f, "  thread still running: {name}")?;
+        }
+        for child in &self.children_left {
+            writeln!(f, "  child still running: {child}")?;
+        }
+        for descriptor in &self.descriptors_left {
+            writeln!(f, "  still open: {descriptor}")?;
         }
         Ok(())
     }

@@ -3,13 +3,14 @@
 //! Registering one returns at once and the opening begins; who needs the value waits for it. So three resources open in
 //! the time of the slowest without a `join!` in sight, and a lazy one opens on first use.
 
+use std::panic::Location;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::app::{App, BoxError, Handle};
 use crate::budget::IoBudget;
-use crate::cell::{Cell, Start};
-use crate::ctx::Ctx;
+use crate::cell::{Cell, Lending, Start};
+use crate::ctx::{Ctx, InFlight};
 use crate::life::{Driver, Link, Message};
 use crate::machine::{Ending, Event};
 use crate::part::{Part, PartId, Prerequisite};
@@ -103,6 +104,45 @@ impl<T: Clone> Resource<T> {
             .until
             .map(|until| until.saturating_duration_since(Instant::now()));
         left.map_or(self.budget.read, |left| left.min(self.budget.read))
+    }
+
+    /// Says that this resource is a pool of `total` things called `what`, so that a stop which waits for them can say
+    /// "1 of 8 connections out, taken at src/report.rs:41". Each is announced with [`Resource::lend`].
+    ///
+    /// ```no_run
+    /// # use aplomb_lifecycle::{App, BoxError, IoBudget, Stage};
+    /// # fn register(app: &App, open: fn() -> Result<u8, BoxError>) {
+    /// let db = app
+    ///     .resource_blocking(Stage::STORES.part("db"), IoBudget::DATABASE, open, |_| Ok(()))
+    ///     .lending(8, "connections");
+    /// # let _ = db;
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn lending(self, total: usize, what: impl Into<String>) -> Self {
+        self.cell.seen().lending = Some(Lending {
+            total,
+            what: what.into(),
+        });
+        self
+    }
+
+    /// One of the pool is out until the guard is dropped. Keep the guard beside what was taken.
+    ///
+    /// ```no_run
+    /// # fn report(db: &aplomb_lifecycle::Resource<u8>) {
+    /// let loan = db.lend(); // beside the connection, with this line
+    /// // ...
+    /// drop(loan);
+    /// # }
+    /// ```
+    #[track_caller]
+    pub fn lend(&self) -> InFlight {
+        let key = self.cell.lend(Location::caller());
+        InFlight {
+            cell: Arc::clone(&self.cell),
+            key,
+        }
     }
 
     fn want(&self) {

@@ -15,7 +15,7 @@ use tokio::runtime::Handle as Runtime;
 
 use crate::app::{App, BoxError, Handle};
 use crate::budget::IoBudget;
-use crate::ctx::{Ctx, either};
+use crate::ctx::{Ctx, InFlight, either};
 use crate::fault;
 use crate::life::{Driver, Whole};
 use crate::machine::Ending;
@@ -208,7 +208,7 @@ impl<T: Clone> Resource<T> {
         let key = self
             .cell
             .take_off("operation".into(), Some(std::panic::Location::caller()));
-        let landing = Landing {
+        let landing = InFlight {
             cell: Arc::clone(&self.cell),
             key,
         };
@@ -220,17 +220,6 @@ impl<T: Clone> Resource<T> {
                 .await
                 .map_err(|_| TimedOut { resource, within })
         }
-    }
-}
-
-struct Landing {
-    cell: Arc<crate::cell::Cell>,
-    key: u64,
-}
-
-impl Drop for Landing {
-    fn drop(&mut self) {
-        self.cell.land(self.key);
     }
 }
 

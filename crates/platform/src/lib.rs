@@ -8,7 +8,9 @@
 
 mod duties;
 mod executable;
+mod keepsake;
 mod launch;
+mod private;
 mod spawn_error;
 
 pub mod fake;
@@ -25,10 +27,15 @@ pub use linux::Linux as Native;
 pub use windows::Windows as Native;
 
 pub use duties::{
-    Asking, ChannelId, Control, Happened, Holding, HostSignal, Member, Notification, Peer,
-    Platform, ProcessId, Pump, PumpEvent, PumpPort, Sent, SocketId, Started, StreamId, TreeId,
-    Usage,
+    Asking, ChannelId, Control, Happened, Holding, HostSignal, Lasting, LastingMemory, Member,
+    Notification, Peer, Platform, ProcessId, Pump, PumpEvent, PumpPort, Sent, SocketId, Started,
+    StreamId, TreeId, Usage,
 };
 pub use executable::{find_program, is_executable, program_at};
+pub use keepsake::{
+    Descriptor, Found, PlatformKeepsake, ProcessKeepsake, SocketKeepsake, StreamKeepsake,
+    TreeKeepsake,
+};
 pub use launch::{Launch, Output};
+pub use private::create_private;
 pub use spawn_error::{SpawnError, Step};

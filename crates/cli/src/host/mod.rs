@@ -9,6 +9,7 @@ pub(crate) mod foreground;
 pub(crate) mod interrupt;
 #[cfg(any(windows, test))]
 mod pace;
+pub(crate) mod scm;
 #[cfg(unix)]
 mod unix;
 #[cfg(windows)]

@@ -143,9 +143,11 @@ fn ctrl_c_at_run() {
     let mut told = Vec::new();
     loop {
         platform.wait(Some(until), &mut told).unwrap();
-        let end = told.iter().find_map(|one| match one {
-            Happened::Ended { process, end } if *process == started.process => Some(*end),
-            _ => None,
+        let end = told.iter().find_map(|one| {
+            let Happened::Ended { process, end } = one else {
+                return None;
+            };
+            (*process == started.process).then_some(*end)
         });
         if let Some(end) = end {
             assert_eq!(end, End::Code(ExitCode(9)));

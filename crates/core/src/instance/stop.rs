@@ -5,6 +5,8 @@
 
 use alloc::string::ToString;
 
+use serde::{Deserialize, Serialize};
+
 use super::start::{hook_from, main_outcome};
 use super::{Cx, Instance, Main, Mode, Over, Overruled, Run, State, place, task_name};
 use crate::because::Because;
@@ -15,7 +17,7 @@ use crate::signal::Signal;
 use crate::spec::{Moment, Pause, Request, Spec, StopStep, Whom};
 
 /// A stop under way.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub(crate) struct Stopping {
     pub run: Run,
     pub phase: StopPhase,
@@ -32,7 +34,7 @@ pub(crate) struct Stopping {
 }
 
 /// What the stop waits for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub(crate) enum StopPhase {
     Hook(u16),
     PreStop,
@@ -255,7 +257,7 @@ impl Instance {
     }
 
     /// Takes the first step of the plan at or after `from` that there is any sense in.
-    fn step_from(&mut self, spec: &Spec, from: u16, cx: &mut Cx<'_>) {
+    pub(super) fn step_from(&mut self, spec: &Spec, from: u16, cx: &mut Cx<'_>) {
         let State::Stopping(stopping) = &mut self.state else {
             return;
         };
@@ -391,7 +393,7 @@ impl Instance {
         });
     }
 
-    fn kill(&mut self, spec: &Spec, how: How, cx: &mut Cx<'_>) {
+    pub(super) fn kill(&mut self, spec: &Spec, how: How, cx: &mut Cx<'_>) {
         let State::Stopping(stopping) = &mut self.state else {
             return;
         };
@@ -696,7 +698,7 @@ fn earliest(one: Option<Instant>, other: Option<Instant>) -> Option<Instant> {
 }
 
 /// The command of ours whose end this phase waits for.
-fn command_of(phase: StopPhase) -> Option<Task> {
+pub(super) fn command_of(phase: StopPhase) -> Option<Task> {
     match phase {
         StopPhase::Hook(at) => Some(Task::Hook(at)),
         StopPhase::PreStop => Some(Task::PreStop),

@@ -22,7 +22,8 @@ pub(super) async fn serve(stream: TcpStream, router: Router, drain: Ctx, counted
     // A reply that waits for Nagle's timer is the client's loss; a socket that refuses the option still serves.
     drop(stream.set_nodelay(true));
     let standing = Standing::new();
-    let wire = TokioIo::new(Wire::new(stream, Arc::clone(&standing)));
+    let limits = counted.shared().limits;
+    let wire = TokioIo::new(Wire::new(stream, Arc::clone(&standing), &drain, counted));
     let service =
         TowerToHyperService::new(Tracked::new(router, Arc::clone(&standing), drain.clone()));
     let builder = Builder::new(TokioExecutor::new());
@@ -30,7 +31,7 @@ pub(super) async fn serve(stream: TcpStream, router: Router, drain: Ctx, counted
     let mut watch = Watch {
         standing,
         drain: drain.clone(),
-        limits: counted.shared().limits,
+        limits,
         draining: None,
         said: false,
     };

@@ -12,12 +12,12 @@ use std::task::{Context, Poll};
 use axum::Router;
 use axum::body::Body;
 use axum::http::header::{CONNECTION, CONTENT_TYPE, HeaderMap, HeaderValue};
-use axum::http::{Request, Response, Version};
+use axum::http::{Request, Response, StatusCode, Version};
 use bytes::Bytes;
 use http_body::{Frame, SizeHint};
 use hyper::body::Incoming;
 use tower::{Service, ServiceExt};
-use tracing::Instrument;
+use tracing::{Instrument, Span};
 
 use super::wire::Standing;
 use crate::ctx::{Ctx, InFlight};
@@ -142,11 +142,12 @@ impl Service<Request<Incoming>> for Tracked {
             id.as_str()
         );
         let span = tracing::info_span!("request", id = id.as_str(), method = %request.method(), path = request.uri().path());
-        let way = UnderWay::new(&self.standing, self.ctx.in_flight_nowhere(name));
+        let mut way = UnderWay::new(&self.standing, self.ctx.in_flight_nowhere(name));
         let mut request = request.map(Body::new);
         request.extensions_mut().insert(id.clone());
         request.extensions_mut().insert(self.ctx.clone());
         let (router, ctx) = (self.router.clone(), self.ctx.clone());
+        let held_by = span.clone();
         let answer = async move {
             let mut answer = match router.oneshot(request).await {
                 Ok(answer) => answer,
@@ -156,13 +157,16 @@ impl Service<Request<Incoming>> for Tracked {
             answer.headers_mut().remove(TRACE);
             if ctx.is_unready() {
                 ctx.count("served_after_stop", 1);
-                if version < Version::HTTP_2 {
+                if version < Version::HTTP_2 && answer.status() != StatusCode::SWITCHING_PROTOCOLS {
                     answer
                         .headers_mut()
                         .insert(CONNECTION, HeaderValue::from_static("close"));
                 }
             }
-            Ok(held(answer, way, &ctx))
+            if answer.status() == StatusCode::SWITCHING_PROTOCOLS {
+                way.becomes_the_streams();
+            }
+            Ok(held(answer, way, &ctx, held_by))
         };
         Box::pin(answer.instrument(span))
     }
@@ -171,7 +175,7 @@ impl Service<Request<Incoming>> for Tracked {
 /// A request whose answer is not yet fully handed over.
 struct UnderWay {
     standing: Arc<Standing>,
-    _flight: InFlight,
+    flight: Option<InFlight>,
 }
 
 impl UnderWay {
@@ -179,8 +183,13 @@ impl UnderWay {
         standing.request_began();
         Self {
             standing: Arc::clone(standing),
-            _flight: flight,
+            flight: Some(flight),
         }
+    }
+
+    /// The answer is an upgrade: in flight is what follows it.
+    fn becomes_the_streams(&mut self) {
+        self.standing.upgraded(self.flight.take());
     }
 }
 
@@ -190,7 +199,7 @@ impl Drop for UnderWay {
     }
 }
 
-fn held(answer: Response<Body>, way: UnderWay, ctx: &Ctx) -> Response<Body> {
+fn held(answer: Response<Body>, way: UnderWay, ctx: &Ctx, span: Span) -> Response<Body> {
     let endless = answer
         .headers()
         .get(CONTENT_TYPE)
@@ -202,6 +211,7 @@ fn held(answer: Response<Body>, way: UnderWay, ctx: &Ctx) -> Response<Body> {
             body,
             hurry,
             way: Some(way),
+            span,
         })
     })
 }
@@ -211,6 +221,8 @@ struct Held {
     body: Body,
     hurry: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
     way: Option<UnderWay>,
+    /// What is logged while the body is made belongs to the request, too.
+    span: Span,
 }
 
 impl http_body::Body for Held {
@@ -221,6 +233,8 @@ impl http_body::Body for Held {
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+        let span = self.span.clone();
+        let _entered = span.enter();
         if let Some(hurry) = &mut self.hurry
             && hurry.as_mut().poll(context).is_ready()
         {
@@ -284,5 +298,41 @@ mod tests {
         let id = RequestId::of(&headers(&[(ID, "a b"), (TRACE, "nonsense")]));
         assert_eq!(id.as_str().len(), 32);
         assert_ne!(id, RequestId::of(&HeaderMap::new()));
+    }
+
+    /// What a subscriber sees: how often the span of a request was entered after its handler had returned.
+    #[derive(Default)]
+    struct Entered(std::sync::atomic::AtomicUsize);
+
+    impl tracing::Subscriber for Entered {
+        fn enabled(&self, _: &tracing::Metadata<'_>) -> bool {
+            true
+        }
+        fn new_span(&self, _: &tracing::span::Attributes<'_>) -> tracing::span::Id {
+            tracing::span::Id::from_u64(1)
+        }
+        fn record(&self, _: &tracing::span::Id, _: &tracing::span::Record<'_>) {}
+        fn record_follows_from(&self, _: &tracing::span::Id, _: &tracing::span::Id) {}
+        fn event(&self, _: &tracing::Event<'_>) {}
+        fn enter(&self, _: &tracing::span::Id) {
+            self.0.fetch_add(1, Ordering::SeqCst);
+        }
+        fn exit(&self, _: &tracing::span::Id) {}
+    }
+
+    #[test]
+    fn what_is_logged_while_a_body_is_made_belongs_to_its_request() {
+        let seen = Arc::new(Entered::default());
+        let _guard = tracing::subscriber::set_default(Arc::clone(&seen));
+        let mut body = Held {
+            body: Body::from("text"),
+            hurry: None,
+            way: None,
+            span: tracing::info_span!("request"),
+        };
+        let mut context = Context::from_waker(std::task::Waker::noop());
+        let frame = http_body::Body::poll_frame(Pin::new(&mut body), &mut context);
+        assert!(matches!(frame, Poll::Ready(Some(Ok(_)))));
+        assert_eq!(seen.0.load(Ordering::SeqCst), 1);
     }
 }

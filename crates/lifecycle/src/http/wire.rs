@@ -1,5 +1,8 @@
 //! A TCP stream that knows how its connection stands: between requests, in a half-sent head, or stuck on a slow reader;
 //! and that closes in two steps, so that a request on its way meets FIN instead of RST.
+//!
+//! After an upgrade (WebSocket) the stream belongs to the program's own code. It still counts as open, is named while a stop
+//! waits for it, and ends when time runs short.
 
 use std::io;
 use std::pin::Pin;
@@ -13,6 +16,9 @@ use tokio::net::TcpStream;
 use tokio::sync::Notify;
 use tokio::time::Sleep;
 
+use super::server::Counted;
+use crate::ctx::{Ctx, InFlight};
+
 /// How long we go on reading after our FIN, for the client's.
 const LINGER: Duration = Duration::from_secs(1);
 
@@ -24,6 +30,9 @@ pub(super) struct Standing {
     pub(super) is_h2: AtomicBool,
     times: Mutex<Times>,
     pub(super) changed: Notify,
+    is_upgraded: AtomicBool,
+    /// The request that was answered by an upgrade, in flight for as long as the stream lives.
+    upgrade: Mutex<Option<InFlight>>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -48,6 +57,8 @@ impl Standing {
                 stalled: None,
             }),
             changed: Notify::new(),
+            is_upgraded: AtomicBool::new(false),
+            upgrade: Mutex::new(None),
         })
     }
 
@@ -72,6 +83,22 @@ impl Standing {
         self.changed.notify_one();
     }
 
+    /// From here on the stream is the program's own.
+    pub(super) fn upgraded(&self, flight: Option<InFlight>) {
+        self.is_upgraded.store(true, Ordering::SeqCst);
+        *self.upgrade.lock().unwrap_or_else(PoisonError::into_inner) = flight;
+    }
+
+    /// Lands the request that had been upgraded, if one had.
+    fn closed(&self) {
+        drop(
+            self.upgrade
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .take(),
+        );
+    }
+
     fn bytes_came(&self) {
         if self.under_way.load(Ordering::SeqCst) == 0 {
             self.lock().head.get_or_insert_with(Instant::now);
@@ -94,15 +121,38 @@ pub(super) struct Wire {
     stream: TcpStream,
     standing: Arc<Standing>,
     closing: Option<Pin<Box<Sleep>>>,
+    /// Time runs short; asked only after an upgrade.
+    hurry: Pin<Box<dyn Future<Output = ()> + Send + Sync>>,
+    /// Open until here, whoever owns the stream.
+    _counted: Counted,
 }
 
 impl Wire {
-    pub(super) fn new(stream: TcpStream, standing: Arc<Standing>) -> Self {
+    pub(super) fn new(
+        stream: TcpStream,
+        standing: Arc<Standing>,
+        drain: &Ctx,
+        counted: Counted,
+    ) -> Self {
         Self {
             stream,
             standing,
             closing: None,
+            hurry: Box::pin(drain.hurry()),
+            _counted: counted,
         }
+    }
+
+    /// True when an upgraded stream has to end.
+    fn is_cut(&mut self, context: &mut Context<'_>) -> bool {
+        self.standing.is_upgraded.load(Ordering::SeqCst)
+            && self.hurry.as_mut().poll(context).is_ready()
+    }
+}
+
+impl Drop for Wire {
+    fn drop(&mut self) {
+        self.standing.closed();
     }
 }
 
@@ -112,6 +162,10 @@ impl AsyncRead for Wire {
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
+        if self.is_cut(context) {
+            // The end of the stream: whoever reads comes to it, and closes.
+            return Poll::Ready(Ok(()));
+        }
         let before = buffer.filled().len();
         let read = Pin::new(&mut self.stream).poll_read(context, buffer);
         if buffer.filled().len() > before {
@@ -127,6 +181,9 @@ impl AsyncWrite for Wire {
         context: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
+        if self.is_cut(context) {
+            return Poll::Ready(Err(io::ErrorKind::BrokenPipe.into()));
+        }
         let written = Pin::new(&mut self.stream).poll_write(context, bytes);
         self.standing.wrote(written.is_ready());
         written
@@ -137,6 +194,9 @@ impl AsyncWrite for Wire {
         context: &mut Context<'_>,
         slices: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
+        if self.is_cut(context) {
+            return Poll::Ready(Err(io::ErrorKind::BrokenPipe.into()));
+        }
         let written = Pin::new(&mut self.stream).poll_write_vectored(context, slices);
         self.standing.wrote(written.is_ready());
         written

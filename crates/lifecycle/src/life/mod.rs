@@ -2,23 +2,25 @@
 //!
 //! One thread for the whole program, nested applications included; it never runs user code save the drivers that start
 //! a component (they spawn and return) and the observer. A blocked runtime therefore cannot keep it from reporting,
-//! cutting and ending. `words.rs` says what is waited for, `record.rs` writes the report, `host.rs` talks to whoever
-//! started us.
+//! cutting and ending. `act.rs` does what the machine says, `words.rs` says what is waited for, `record.rs` and `end.rs` write
+//! the report and see the process out, `host.rs` talks to whoever started us.
 
+mod act;
+mod end;
 mod nesting;
-mod record;
+pub(crate) mod record;
 mod words;
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use crate::app::App;
-use crate::cause::{Ask, Cause, CauseKind, Urgency};
-use crate::cell::{Cell, Start};
+use crate::cause::{Ask, Cause, Urgency};
+use crate::cell::Cell;
 use crate::ctx::Ctx;
-use crate::machine::{Action, Event, Level, Machine, Run, Settings, State};
+use crate::machine::{Event, Machine, Run, Settings};
 use crate::notice::{Notice, Observer};
 use crate::os::{self, Host, Inbox, Post, Received};
 use crate::part::{Part, PartId};
@@ -122,11 +124,9 @@ pub(crate) struct Life {
     observer: Observer,
     kill_margin: Duration,
     report_to: Option<std::path::PathBuf>,
+    opened: os::Opened,
     end: Option<u8>,
 }
-
-/// What a shell shows for a process that ended by SIGABRT.
-const ABORTED: u8 = 134;
 
 /// What [`Life::new`] needs besides the root application.
 pub(crate) struct Setting {
@@ -151,6 +151,7 @@ impl Life {
             observer: setting.observer,
             kill_margin,
             report_to: setting.report_to,
+            opened: os::Opened::now(),
             end: None,
         }
     }
@@ -228,184 +229,6 @@ impl Life {
         }
     }
 
-    fn act(&mut self, id: GroupId, action: Action) {
-        match action {
-            Action::Start { id: part, run } => self.start(id, part, run),
-            Action::Cancel { id: part, run } => self.cancel(id, part, run),
-            Action::Tell {
-                id: part,
-                level,
-                until,
-            } => self.tell(id, part, level, until),
-            Action::GaveUp { id: part, why } => {
-                if let Some(cell) = self.cell(id, part) {
-                    cell.set_start(Start::GaveUp(why));
-                }
-            }
-            Action::Ready => self.ready(id),
-            Action::Unready {
-                cause,
-                within,
-                press_again,
-            } => self.unready(id, cause, within, press_again),
-            Action::StageBegan { stage, .. } => {
-                if id == ROOT {
-                    self.host.stage(stage);
-                }
-            }
-            Action::Extend { remaining } => {
-                self.host.extend(remaining);
-                self.say(&Notice::Extended { remaining });
-            }
-            Action::StillWaiting | Action::Dump => self.say_what_is_waited_for(id),
-            Action::Failed { id: part, why } => {
-                let component = self
-                    .cell(id, part)
-                    .map_or_else(String::new, |cell| cell.name.clone());
-                self.say(&Notice::Failed { component, why });
-            }
-            Action::Forced => self.say(&Notice::Forced),
-            Action::Finish { code } => self.finish(id, code),
-            Action::Kill { code } => {
-                if id == ROOT {
-                    os::exit_now(code);
-                }
-            }
-        }
-    }
-
-    fn cell(&self, id: GroupId, part: PartId) -> Option<&Arc<Cell>> {
-        self.groups.get(&id)?.cells.get(&part)
-    }
-
-    fn start(&mut self, id: GroupId, part: PartId, run: Run) {
-        let Some(group) = self.groups.get_mut(&id) else {
-            return;
-        };
-        let Some(cell) = group.cells.get(&part).cloned() else {
-            return;
-        };
-        let announces = group
-            .machine
-            .entries()
-            .get(&part)
-            .is_some_and(|entry| entry.part.announces);
-        let link = Link {
-            post: self.app.link.post.clone(),
-            group: id,
-        };
-        let ctx = Ctx {
-            cell,
-            whole: Arc::clone(&group.whole.cell),
-            link: link.clone(),
-            id: part,
-            run,
-        };
-        match group.drivers.get_mut(&part) {
-            Some(Driver::Code(begin)) => {
-                if !announces {
-                    ctx.ready();
-                }
-                begin(ctx);
-            }
-            Some(Driver::Nest(..)) => self.open_nested(id, part, run),
-            None => {}
-        }
-    }
-
-    fn cancel(&mut self, id: GroupId, part: PartId, run: Run) {
-        if let Some(cell) = self.cell(id, part) {
-            cell.cancel(run);
-        }
-        if let Some(child) = self
-            .groups
-            .get(&id)
-            .and_then(|group| group.nested.get(&part).copied())
-        {
-            let ask = Ask {
-                cause: Cause::plain(CauseKind::Parent),
-                urgency: Urgency::StopAtOnce,
-            };
-            self.event(child, Event::Asked(ask));
-        }
-    }
-
-    fn tell(&mut self, id: GroupId, part: PartId, level: Level, until: Instant) {
-        let Some(group) = self.groups.get_mut(&id) else {
-            return;
-        };
-        if let Some(cell) = group.cells.get(&part) {
-            if level == Level::Abort {
-                group
-                    .cut_off
-                    .insert(part, words::flights(cell, Instant::now()));
-            }
-            cell.tell(level, Some(until));
-        }
-        let Some(child) = self
-            .groups
-            .get(&id)
-            .and_then(|group| group.nested.get(&part).copied())
-        else {
-            return;
-        };
-        let urgency = match level {
-            Level::Run => return,
-            Level::Stop => Urgency::Within(until.saturating_duration_since(Instant::now())),
-            Level::Hurry => Urgency::Hurry,
-            Level::Abort => Urgency::Force,
-        };
-        self.event(
-            child,
-            Event::Asked(Ask {
-                cause: Cause::plain(CauseKind::Parent),
-                urgency,
-            }),
-        );
-    }
-
-    fn ready(&mut self, id: GroupId) {
-        let Some(group) = self.groups.get_mut(&id) else {
-            return;
-        };
-        let after = group.made.elapsed();
-        group.ready_after = Some(after);
-        group.whole.ready.store(true, Ordering::SeqCst);
-        group.whole.cell.set_start(Start::Up);
-        if let Some((parent, part, run)) = group.parent {
-            if let Some(cell) = self.cell(parent, part) {
-                cell.set_start(Start::Up);
-            }
-            self.event(parent, Event::Up(part, run));
-        } else {
-            self.host.ready();
-            self.say(&Notice::Ready { after });
-        }
-    }
-
-    fn unready(&mut self, id: GroupId, cause: Cause, within: Duration, press_again: bool) {
-        let Some(group) = self.groups.get(&id) else {
-            return;
-        };
-        group.whole.ready.store(false, Ordering::SeqCst);
-        group
-            .whole
-            .cell
-            .set_start(Start::GaveUp("the application is stopping".into()));
-        group
-            .whole
-            .cell
-            .tell(Level::Stop, Some(Instant::now() + within));
-        if id == ROOT {
-            self.host.stopping(within);
-            self.say(&Notice::Stopping {
-                cause,
-                within,
-                press_again,
-            });
-        }
-    }
-
     /// A request to end the program, from the host.
     pub(crate) fn ask(&mut self, cause: Cause, urgency: Urgency) {
         let stopping = self
@@ -439,82 +262,6 @@ impl Life {
     fn say(&self, notice: &Notice) {
         (self.observer)(notice);
         self.host.status(notice);
-    }
-
-    fn finish(&mut self, id: GroupId, code: u8) {
-        self.gather_the_dropped(id);
-        let Some(group) = self.groups.get_mut(&id) else {
-            return;
-        };
-        let report = record::report(group, code);
-        if let Some((parent, part, run)) = group.parent {
-            group.whole.cell.tell(Level::Abort, None);
-            self.groups.remove(&id);
-            self.nested_finished(parent, part, run, code, report);
-            return;
-        }
-        let report = Arc::new(report);
-        self.write(&report);
-        self.say(&Notice::Finished(Arc::clone(&report)));
-        // Set once: a machine finishes once.
-        drop(self.app.whole.finished.set((code, report)));
-        self.app.whole.cell.tell(Level::Abort, None);
-        self.end = Some(code);
-    }
-
-    fn write(&self, report: &Report) {
-        let Some(path) = &self.report_to else { return };
-        if let Err(error) = std::fs::write(path, report.to_json()) {
-            let why = format!("cannot write the report to `{}`: {error}", path.display());
-            self.say(&Notice::Failed {
-                component: "report".into(),
-                why,
-            });
-        }
-    }
-
-    /// The process aborts by a panic, wherever it was: what is known is written, nothing is closed.
-    fn last_words(&mut self, why: String) {
-        let Some(root) = self.groups.get_mut(&ROOT) else {
-            return;
-        };
-        let mut report = record::report(root, ABORTED);
-        if root.machine.stop().is_none() {
-            report.cause = Cause::plain(CauseKind::Component);
-        }
-        report.aborted_by = Some(why);
-        self.write(&report);
-        self.say(&Notice::Finished(Arc::new(report)));
-    }
-
-    /// Futures that were cut report their drop a moment later; who has not after 100 ms is leaked.
-    fn gather_the_dropped(&mut self, id: GroupId) {
-        let until = Instant::now() + Duration::from_millis(100);
-        let cut = |life: &Self| {
-            let entries = life.groups.get(&id).map(|group| group.machine.entries());
-            entries.is_some_and(|entries| entries.values().any(|entry| entry.state == State::Cut))
-        };
-        while cut(self) {
-            match self.inbox.receive(Some(until)) {
-                Received::Message((group, message)) => self.take(group, message),
-                Received::Interruption(record) => self.interrupted(&record),
-                Received::Nothing => return,
-            }
-        }
-    }
-
-    /// `run` has the kill margin to return; then the process ends here, whatever holds it.
-    fn guard_the_exit(mut self) {
-        let until = Instant::now() + self.kill_margin;
-        loop {
-            match self.inbox.receive(Some(until)) {
-                Received::Message((_, Message::Returned)) => return,
-                Received::Message(_) => {}
-                Received::Interruption(record) if os::is_impatient(&record) => os::exit_now(130),
-                Received::Interruption(_) => {}
-                Received::Nothing => os::exit_now(self.end.unwrap_or(1)),
-            }
-        }
     }
 }
 

@@ -8,6 +8,9 @@ use crate::machine::{Entry, Outcome, State, Stop};
 use crate::part::PartId;
 use crate::report::{ComponentReport, Report, SCHEMA, StageReport};
 
+/// The fact under which components count what they have written out.
+pub(crate) const LOG_BYTES: &str = "log_bytes_flushed";
+
 fn ms(time: Duration) -> u64 {
     u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }
@@ -37,7 +40,10 @@ pub(super) fn report(group: &mut Group, exit: u8) -> Report {
         aborted_by: None,
         stages: stop.map_or_else(Vec::new, |stop| stages(stop, now)),
         components: Vec::new(),
+        log_bytes_flushed: 0,
         threads_left: Vec::new(),
+        children_left: Vec::new(),
+        descriptors_left: Vec::new(),
     };
     report.components = group
         .machine
@@ -45,6 +51,11 @@ pub(super) fn report(group: &mut Group, exit: u8) -> Report {
         .iter()
         .map(|(id, entry)| component(group, *id, entry, now))
         .collect();
+    report.log_bytes_flushed = report
+        .components
+        .iter()
+        .filter_map(|part| part.facts.get(LOG_BYTES))
+        .sum();
     let leaked = report
         .components
         .iter()

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use super::{Group, GroupId, Life};
-use crate::cell::Cell;
+use crate::cell::{Cell, Flight, Lending, Sort};
 use crate::notice::{Held, Notice, Seconds};
 use crate::part::PartId;
 
@@ -73,29 +73,86 @@ impl Life {
     }
 }
 
-/// What a component has in flight, with places, the oldest first.
+/// What a component has in flight and lent out, with places, the oldest first.
 pub(super) fn flights(cell: &Cell, now: Instant) -> Vec<String> {
     let seen = cell.seen();
-    let mut flights: Vec<_> = seen.flights.values().collect();
+    let mut flights: Vec<&Flight> = seen.flights.values().collect();
     flights.sort_by_key(|flight| flight.since);
-    let mut words: Vec<String> = flights
-        .iter()
-        .take(PIECES)
-        .map(|flight| {
-            let age = Seconds(now.saturating_duration_since(flight.since));
-            match flight.place {
-                Some(place) => format!(
-                    "{} for {age}, taken at {}:{}",
-                    flight.name,
-                    place.file(),
-                    place.line()
-                ),
-                None => format!("{} for {age}", flight.name),
-            }
-        })
-        .collect();
-    if flights.len() > PIECES {
-        words.push(format!("{} more in flight", flights.len() - PIECES));
+    let (loans, work): (Vec<&Flight>, Vec<&Flight>) = flights
+        .into_iter()
+        .partition(|flight| flight.sort == Sort::Loan);
+    let mut words: Vec<String> = lent(seen.lending.as_ref(), &loans).into_iter().collect();
+    words.extend(work.iter().take(PIECES).map(|flight| {
+        let age = Seconds(now.saturating_duration_since(flight.since));
+        match flight.place {
+            Some(place) => format!(
+                "{} for {age}, taken at {}:{}",
+                flight.name,
+                place.file(),
+                place.line()
+            ),
+            None => format!("{} for {age}", flight.name),
+        }
+    }));
+    if work.len() > PIECES {
+        words.push(format!("{} more in flight", work.len() - PIECES));
     }
     words
+}
+
+/// "1 of 8 connections out, taken at src/report.rs:41"; nothing while all are in.
+fn lent(lending: Option<&Lending>, loans: &[&Flight]) -> Option<String> {
+    let lending = lending.filter(|_| !loans.is_empty())?;
+    let mut places: Vec<String> = loans
+        .iter()
+        .filter_map(|loan| loan.place)
+        .map(|place| format!("{}:{}", place.file(), place.line()))
+        .collect();
+    places.dedup();
+    let more = places.len().saturating_sub(PIECES);
+    places.truncate(PIECES);
+    if more > 0 {
+        places.push(format!("{more} more places"));
+    }
+    let (out, total, what) = (loans.len(), lending.total, &lending.what);
+    Some(format!(
+        "{out} of {total} {what} out, taken at {}",
+        places.join(", ")
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::panic::Location;
+
+    use super::*;
+
+    #[test]
+    fn loans_are_counted_and_work_is_listed_the_oldest_first() {
+        let cell = Cell::new("db".into());
+        let begun = Instant::now();
+        assert_eq!(flights(&cell, begun), Vec::<String>::new());
+        cell.seen().lending = Some(Lending {
+            total: 8,
+            what: "connections".into(),
+        });
+        let here = Location::caller();
+        let first = cell.lend(here);
+        cell.lend(here);
+        for name in ["a", "b", "c", "d", "e"] {
+            cell.take_off(name.into(), None);
+        }
+        let words = flights(&cell, begun);
+        let place = format!("{}:{}", here.file(), here.line());
+        assert_eq!(
+            words[0],
+            format!("2 of 8 connections out, taken at {place}")
+        );
+        assert_eq!(
+            words[1..],
+            ["a for 0 s", "b for 0 s", "c for 0 s", "2 more in flight"]
+        );
+        cell.land(first);
+        assert!(flights(&cell, begun)[0].starts_with("1 of 8 connections out"));
+    }
 }

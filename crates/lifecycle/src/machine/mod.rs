@@ -4,8 +4,10 @@
 //! An application goes Starting → Running → Stopping → Over and never back. A component is Dormant (lazy), Waiting (for
 //! `after`), Starting, in BackOff, Up, Stopping, Cut (its time is over, its code may still run) or Over. A component may
 //! restart, so its lives are numbered by `run`; news of an earlier life is ignored. `start.rs` holds the way up,
-//! `stop.rs` the way down.
+//! `ask.rs` the requests to end, `stop.rs` the way down, `hurry.rs` what happens when time runs short.
 
+mod ask;
+mod hurry;
 mod start;
 mod stop;
 #[cfg(test)]
@@ -103,6 +105,10 @@ pub(crate) enum Action {
         why: String,
     },
     Ready,
+    /// The start goes on; what is still starting gives up after `within`.
+    StillStarting {
+        within: Duration,
+    },
     /// The stop began.
     Unready {
         cause: Cause,
@@ -250,6 +256,8 @@ pub(crate) struct Machine {
     phase: Phase,
     fault: Option<Fault>,
     seed: u64,
+    /// When the platform last heard that the start goes on.
+    start_told: Option<Instant>,
     record: Option<Box<Stop>>,
 }
 
@@ -262,6 +270,7 @@ impl Machine {
             phase: Phase::Starting,
             fault: None,
             seed,
+            start_told: None,
             record: None,
         }
     }
@@ -272,6 +281,7 @@ impl Machine {
             self.after_the_end(event, now);
             return;
         }
+        let goes_on = matches!(event, Event::Up(..) | Event::Progress(_));
         match event {
             Event::Declared(id, part) => self.declared(id, *part, now, out),
             Event::Wanted(id) => self.wanted(id, now, out),
@@ -286,6 +296,9 @@ impl Machine {
             Event::Time => {}
         }
         self.settle(now, out);
+        if goes_on {
+            self.start_goes_on(now, out);
+        }
     }
 
     /// The next moment at which [`Event::Time`] must be given, if nothing else happens before.

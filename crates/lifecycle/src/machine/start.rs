@@ -12,9 +12,13 @@ use crate::part::{OnFailure, Part, PartId};
 
 const BACK_OFF_FIRST: Duration = Duration::from_millis(100);
 const BACK_OFF_LAST: Duration = Duration::from_secs(5);
+/// The platform hears at most this often that a start goes on.
+const TELL_EVERY: Duration = Duration::from_secs(1);
 
 impl Machine {
     pub(super) fn declared(&mut self, id: PartId, part: Part, now: Instant, out: &mut Vec<Action>) {
+        // A start that is over in a moment needs no words.
+        self.start_told.get_or_insert(now);
         let give_up = now + self.settings.start_deadline;
         let state = match (&self.phase, part.lazy) {
             (Phase::Stopping(_) | Phase::Over, _) => State::Over(Outcome::NeverStarted),
@@ -335,6 +339,27 @@ impl Machine {
             cancelled: false,
         };
         out.push(Action::Start { id, run: entry.run });
+    }
+
+    /// Something came up or reported progress: the platform shall know, so that it does not take a long start for a hang.
+    pub(super) fn start_goes_on(&mut self, now: Instant, out: &mut Vec<Action>) {
+        let told_lately = self.start_told.is_some_and(|at| now < at + TELL_EVERY);
+        if told_lately || !matches!(self.phase, Phase::Starting) {
+            return;
+        }
+        let last = self.parts.values().filter_map(|entry| match entry.state {
+            State::Waiting { give_up }
+            | State::Starting { give_up, .. }
+            | State::BackOff { give_up, .. } => Some(give_up),
+            State::Dormant | State::Up { .. } | State::Over(_) => None,
+            State::Stopping { .. } | State::Cut => None,
+        });
+        if let Some(last) = last.max() {
+            self.start_told = Some(now);
+            out.push(Action::StillStarting {
+                within: last.saturating_duration_since(now),
+            });
+        }
     }
 
     /// Announces readiness once, and ends an application that has nothing left to do.

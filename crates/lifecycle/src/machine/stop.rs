@@ -1,26 +1,17 @@
 //! The way down: stage after stage, everything within a stage in parallel except declared `after` pairs, each with its
-//! deadline; a second request escalates; progress may buy time where the platform grants it. Nothing skips a later stage.
+//! deadline. Nothing skips a later stage. `ask.rs` holds what begins and shortens it, `hurry.rs` what hastens or extends it.
 
 use std::time::{Duration, Instant};
 
-use super::{Action, Again, Ending, Level, Machine, Outcome, Phase, State};
+use super::{Action, Ending, Level, Machine, Outcome, Phase, State};
 use crate::Stage;
-use crate::cause::{Ask, Cause, CauseKind, Urgency};
+use crate::cause::Cause;
 use crate::part::PartId;
 use crate::plan::StopPlan;
 
-/// Requests this close together are one: process groups and wrappers deliver doubles.
-const DOUBLE: Duration = Duration::from_millis(500);
 /// A stage may be silent this long before we say what it waits for, and then each second.
 const SAY_AFTER: Duration = Duration::from_secs(2);
 const SAY_EVERY: Duration = Duration::from_secs(1);
-/// What a force leaves to the remaining stages, out of the 2 s it may take.
-const FORCE_TOTAL: Duration = Duration::from_millis(1_500);
-/// One extension, all of them together, and how old progress may be to buy one.
-const EXTEND_STEP: Duration = Duration::from_secs(5);
-const EXTEND_CAP: Duration = Duration::from_secs(300);
-const STALL: Duration = Duration::from_secs(10);
-
 /// One stage as it went.
 #[derive(Debug, Clone)]
 pub(crate) struct StageRun {
@@ -48,13 +39,58 @@ pub(crate) struct Stop {
     deadline: Instant,
     /// The lame duck lasts until here, even when nothing is left to do.
     duck_until: Option<Instant>,
-    hurry_at: Option<Instant>,
+    pub(super) hurry_at: Option<Instant>,
     say_at: Instant,
-    last_ask: Instant,
-    extended_at: Option<Instant>,
+    pub(super) last_ask: Instant,
+    pub(super) extended_at: Option<Instant>,
 }
 
 impl Stop {
+    /// A stop that was asked for now and follows `plan`; its first stage has begun.
+    pub(super) fn new(cause: Cause, plan: StopPlan, now: Instant) -> Self {
+        let mut stop = Self {
+            cause,
+            asked: now,
+            stages: Vec::new(),
+            extended: Duration::ZERO,
+            within: plan.total(),
+            forced: false,
+            stalled: false,
+            plan,
+            origin: now,
+            index: 0,
+            deadline: now,
+            duck_until: None,
+            hurry_at: None,
+            say_at: now,
+            last_ask: now,
+            extended_at: None,
+        };
+        stop.begin_stage(now);
+        stop
+    }
+
+    /// Ends the current stage now and gives what is left to do `total` in all.
+    pub(super) fn shorten(&mut self, total: Duration, now: Instant) {
+        let left = (self.index..self.plan.len())
+            .map(|index| (self.plan.stage(index), self.plan.stage(index).times()))
+            .collect();
+        self.plan = StopPlan::new(left, total, Duration::ZERO);
+        self.origin = now;
+        self.index = 0;
+        self.deadline = now;
+        self.duck_until = None;
+    }
+
+    /// Moves this stage's end, and that of all, by `step`.
+    pub(super) fn extend(&mut self, step: Duration, now: Instant) {
+        self.plan.extend(step);
+        self.extended += step;
+        self.extended_at = Some(now);
+        self.deadline += step;
+        self.hurry_at = self.hurry_at.map(|at| at + step);
+    }
+
     pub(super) fn wakes_at(&self) -> Instant {
         let hurry = self.hurry_at.unwrap_or(self.deadline);
         let duck = self.duck_until.unwrap_or(self.deadline);
@@ -107,163 +143,6 @@ pub(super) fn outcome(ending: &Ending, level: Level) -> Outcome {
 }
 
 impl Machine {
-    pub(super) fn asked(&mut self, ask: Ask, now: Instant, out: &mut Vec<Action>) {
-        match self.phase {
-            Phase::Starting | Phase::Running => self.first_ask(ask, now, out),
-            Phase::Stopping(_) => self.asked_again(&ask, now, out),
-            Phase::Over => {}
-        }
-    }
-
-    fn first_ask(&mut self, ask: Ask, now: Instant, out: &mut Vec<Action>) {
-        let ready = matches!(self.phase, Phase::Running);
-        let grace = self
-            .settings
-            .grace
-            .saturating_sub(self.settings.kill_margin);
-        // Whoever never was ready has no balancer to wait for.
-        let duck = if ready {
-            self.settings.lame_duck
-        } else {
-            Duration::ZERO
-        };
-        let (within, duck) = match ask.urgency {
-            Urgency::Stop | Urgency::Hurry => (grace, duck),
-            Urgency::StopAtOnce | Urgency::Interrupt => (grace, Duration::ZERO),
-            Urgency::Quit => (grace, duck),
-            Urgency::Within(limit) => (grace.min(limit), Duration::ZERO),
-            Urgency::Force => (FORCE_TOTAL, Duration::ZERO),
-        };
-        let press_again = ask.urgency == Urgency::Interrupt;
-        let forced = ask.urgency == Urgency::Force;
-        let quit = ask.urgency == Urgency::Quit;
-        let duck = if ask.cause.kind == CauseKind::Component {
-            Duration::ZERO
-        } else {
-            duck
-        };
-        out.push(Action::Unready {
-            cause: ask.cause.clone(),
-            within,
-            press_again,
-        });
-        let mut stop = Box::new(Stop {
-            cause: ask.cause,
-            asked: now,
-            stages: Vec::new(),
-            extended: Duration::ZERO,
-            within,
-            forced,
-            stalled: false,
-            plan: StopPlan::new(self.stages(), within, duck),
-            origin: now,
-            index: 0,
-            deadline: now,
-            duck_until: None,
-            hurry_at: None,
-            say_at: now,
-            last_ask: now,
-            extended_at: None,
-        });
-        stop.begin_stage(now);
-        out.push(Action::StageBegan {
-            stage: stop.stage(),
-            until: stop.deadline,
-        });
-        self.phase = Phase::Stopping(stop);
-        self.cancel_starts(out);
-        if quit {
-            out.push(Action::Dump);
-        }
-    }
-
-    /// The named stages and whatever other numbers components use.
-    fn stages(&self) -> Vec<(Stage, crate::StageTimes)> {
-        let mut times = self.settings.times.clone();
-        for entry in self.parts.values() {
-            times
-                .entry(entry.part.stage)
-                .or_insert_with(|| entry.part.stage.times());
-        }
-        times.into_iter().collect()
-    }
-
-    fn asked_again(&mut self, ask: &Ask, now: Instant, out: &mut Vec<Action>) {
-        let Phase::Stopping(stop) = &mut self.phase else {
-            return;
-        };
-        let double = now.saturating_duration_since(stop.last_ask) < DOUBLE;
-        stop.last_ask = now;
-        let again = match ask.urgency {
-            Urgency::Interrupt | Urgency::Quit | Urgency::Force => Again::Force,
-            Urgency::Hurry => Again::Hurry,
-            Urgency::Stop | Urgency::StopAtOnce if !double => self.settings.again,
-            Urgency::Stop | Urgency::StopAtOnce | Urgency::Within(_) => Again::Ignore,
-        };
-        match again {
-            Again::Ignore => {}
-            Again::Hurry => stop.hurry_at = Some(now),
-            Again::Force => self.force(now, out),
-        }
-    }
-
-    /// Ends the current stage and gives the others what is left of two seconds. The next force waits for nothing.
-    fn force(&mut self, now: Instant, out: &mut Vec<Action>) {
-        let code = self.forced_code();
-        let Phase::Stopping(stop) = &mut self.phase else {
-            return;
-        };
-        if stop.forced {
-            out.push(Action::Kill { code });
-            return;
-        }
-        stop.forced = true;
-        out.push(Action::Forced);
-        stop.plan = StopPlan::new(
-            (stop.index..stop.plan.len())
-                .map(|i| (stop.plan.stage(i), stop.plan.stage(i).times()))
-                .collect(),
-            FORCE_TOTAL,
-            Duration::ZERO,
-        );
-        stop.origin = now;
-        stop.index = 0;
-        stop.deadline = now;
-        stop.duck_until = None;
-    }
-
-    fn forced_code(&self) -> u8 {
-        let signal = self.stop().and_then(|stop| stop.cause.signal.as_deref());
-        if signal == Some("SIGTERM") { 143 } else { 130 }
-    }
-
-    /// Pending starts end now, whatever their stage; attempts under way are cancelled and awaited in their stage.
-    fn cancel_starts(&mut self, out: &mut Vec<Action>) {
-        for (id, entry) in &mut self.parts {
-            match &mut entry.state {
-                State::Dormant | State::Waiting { .. } | State::BackOff { .. } => {
-                    entry.state = State::Over(Outcome::NeverStarted);
-                    out.push(Action::GaveUp {
-                        id: *id,
-                        why: "the application is stopping".into(),
-                    });
-                }
-                State::Starting { cancelled, .. } => {
-                    *cancelled = true;
-                    out.push(Action::Cancel {
-                        id: *id,
-                        run: entry.run,
-                    });
-                    out.push(Action::GaveUp {
-                        id: *id,
-                        why: "the application is stopping".into(),
-                    });
-                }
-                State::Up { .. } | State::Stopping { .. } | State::Cut | State::Over(_) => {}
-            }
-        }
-    }
-
     pub(super) fn stop_ended(
         &mut self,
         id: PartId,
@@ -411,80 +290,6 @@ impl Machine {
                     id: *id,
                     level: Level::Abort,
                     until: stop.deadline,
-                });
-            }
-        }
-    }
-
-    fn hurry_or_extend(&mut self, now: Instant, out: &mut Vec<Action>) {
-        let Phase::Stopping(stop) = &mut self.phase else {
-            return;
-        };
-        if stop.hurry_at.is_none_or(|at| now < at) {
-            return;
-        }
-        let stage = stop.stage();
-        let fresh = self
-            .parts
-            .values()
-            .filter(|entry| entry.part.stage == stage && !entry.gone())
-            .filter_map(|entry| entry.progressed)
-            .any(|at| at + STALL > now && stop.extended_at.is_none_or(|last| at > last));
-        if fresh && self.settings.extends && !stop.forced && stop.extended < EXTEND_CAP {
-            return self.extend(now, out);
-        }
-        stop.stalled = fresh && !self.settings.extends;
-        stop.hurry_at = None;
-        let deadline = stop.deadline;
-        for (id, entry) in &mut self.parts {
-            if entry.part.stage == stage && !entry.gone() {
-                let until = match entry.state {
-                    State::Stopping {
-                        level: Level::Hurry,
-                        ..
-                    } => continue,
-                    State::Stopping { until, .. } => until,
-                    // Still held back by something that comes after it: it must get its chance to close.
-                    State::Dormant
-                    | State::Waiting { .. }
-                    | State::Starting { .. }
-                    | State::BackOff { .. } => deadline,
-                    State::Up { .. } | State::Cut | State::Over(_) => deadline,
-                };
-                entry.told.get_or_insert(now);
-                entry.state = State::Stopping {
-                    level: Level::Hurry,
-                    until,
-                };
-                out.push(Action::Tell {
-                    id: *id,
-                    level: Level::Hurry,
-                    until,
-                });
-            }
-        }
-    }
-
-    fn extend(&mut self, now: Instant, out: &mut Vec<Action>) {
-        let margin = self.settings.kill_margin;
-        let Phase::Stopping(stop) = &mut self.phase else {
-            return;
-        };
-        stop.plan.extend(EXTEND_STEP);
-        stop.extended += EXTEND_STEP;
-        stop.extended_at = Some(now);
-        stop.deadline += EXTEND_STEP;
-        stop.hurry_at = stop.hurry_at.map(|at| at + EXTEND_STEP);
-        out.push(Action::Extend {
-            remaining: stop.end().saturating_duration_since(now) + margin,
-        });
-        for (id, entry) in &mut self.parts {
-            if let State::Stopping { until, level } = &mut entry.state {
-                *until += EXTEND_STEP;
-                out.push(Action::Tell {
-                    id: *id,
-                    level: *level,
-                    until: *until,
                 });
             }
         }

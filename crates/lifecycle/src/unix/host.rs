@@ -2,21 +2,17 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use super::Interruption;
-use super::notify::{Notify, watchdog_from_env};
 use super::sender::origin;
 use super::sys::monotonic_usec;
 use crate::cause::{Cause, CauseKind, Sender, Urgency};
 use crate::life::{Life, Message, Whole};
 use crate::notice::Notice;
+use crate::notify::Notify;
 use crate::signal::{OnSignal, Signal, Work};
 use crate::stage::Stage;
-
-/// A runtime that has not turned for this long is stuck.
-const STUCK: Duration = Duration::from_secs(5);
 
 /// What the life thread is told by its own helpers.
 #[derive(Debug)]
@@ -29,37 +25,16 @@ pub(crate) enum HostEvent {
 pub(crate) struct Host {
     signals: BTreeMap<i32, OnSignal>,
     notify: Option<Notify>,
-    watchdog: Option<Watchdog>,
-}
-
-/// A manager that wants signs of life.
-struct Watchdog {
-    every: Duration,
-    next: Instant,
-    beat: u64,
-    turned: Instant,
 }
 
 impl Host {
-    /// Reads the environment: notify socket and watchdog. Nobody can pause us here.
+    /// Reads the environment. Nobody can pause us here.
     pub(crate) fn from_env(
         signals: BTreeMap<i32, OnSignal>,
         _pausing: Option<(Work, Work)>,
     ) -> Self {
         let notify = Notify::from_env();
-        let now = Instant::now();
-        let every = notify.as_ref().and_then(|_| watchdog_from_env());
-        let watchdog = every.map(|every| Watchdog {
-            every,
-            next: now + every,
-            beat: 0,
-            turned: now,
-        });
-        Self {
-            signals,
-            notify,
-            watchdog,
-        }
+        Self { signals, notify }
     }
 
     /// True when this host moves its limit for work that progresses.
@@ -67,54 +42,44 @@ impl Host {
         self.notify.is_some()
     }
 
-    fn send(&self, message: &str) {
+    fn tell(&self, what: impl FnOnce(&Notify)) {
         if let Some(notify) = &self.notify {
-            notify.send(message);
+            what(notify);
         }
+    }
+
+    /// The start goes on and may last this long.
+    pub(crate) fn starting(&self, within: Duration) {
+        self.tell(|notify| notify.extend(within));
     }
 
     pub(crate) fn ready(&self) {
-        self.send("READY=1");
+        self.tell(Notify::ready);
     }
 
     pub(crate) fn stopping(&mut self, _within: Duration) {
-        self.send("STOPPING=1");
+        self.tell(Notify::stopping);
     }
 
     pub(crate) fn stage(&self, stage: Stage) {
-        self.send(&format!("STATUS=stopping, stage {stage}"));
+        self.tell(|notify| notify.stage(stage));
     }
 
     pub(crate) fn extend(&mut self, remaining: Duration) {
-        self.send(&format!("EXTEND_TIMEOUT_USEC={}", remaining.as_micros()));
+        self.tell(|notify| notify.extend(remaining));
     }
 
     pub(crate) fn status(&self, notice: &Notice) {
-        if let Notice::StillWaiting { .. } = notice {
-            self.send(&format!("STATUS={notice}"));
-        }
+        self.tell(|notify| notify.status(notice));
     }
 
     pub(crate) fn wakes_at(&self) -> Option<Instant> {
-        self.watchdog.as_ref().map(|watchdog| watchdog.next)
+        self.notify.as_ref().and_then(Notify::wakes_at)
     }
 
-    /// Pings the watchdog, but only while the runtime turns: a stuck runtime must not look alive.
     pub(crate) fn beat(&mut self, now: Instant, whole: &Whole) {
-        let Some(watchdog) = &mut self.watchdog else {
-            return;
-        };
-        if now < watchdog.next {
-            return;
-        }
-        watchdog.next = now + watchdog.every;
-        let beat = whole.beat.load(Ordering::Relaxed);
-        if beat != watchdog.beat || !whole.beats.load(Ordering::Relaxed) {
-            watchdog.beat = beat;
-            watchdog.turned = now;
-        }
-        if now.saturating_duration_since(watchdog.turned) < STUCK.max(watchdog.every) {
-            self.send("WATCHDOG=1");
+        if let Some(notify) = &mut self.notify {
+            notify.beat(now, whole);
         }
     }
 }
@@ -175,8 +140,9 @@ impl Life {
     }
 
     fn reload(&mut self, work: Arc<dyn Fn() + Send + Sync>) {
-        self.host
-            .send(&format!("RELOADING=1\nMONOTONIC_USEC={}", monotonic_usec()));
+        self.host.tell(|notify| {
+            notify.say(&format!("RELOADING=1\nMONOTONIC_USEC={}", monotonic_usec()))
+        });
         let link = self.link();
         self.call("aplomb-reload", move || {
             work();

@@ -5,6 +5,7 @@
 
 mod bell;
 mod host;
+mod leftovers;
 mod mailbox;
 mod notify;
 #[cfg(feature = "raw-signals")]
@@ -16,7 +17,9 @@ mod threads;
 
 pub(crate) use bell::Bell;
 pub(crate) use host::{Host, HostEvent, is_impatient, resignal};
+pub(crate) use leftovers::{Opened, children};
 pub(crate) use mailbox::{Inbox, Post, Received, mailbox};
+pub(crate) use notify::Line;
 #[cfg(feature = "http")]
 pub(crate) use sys::close_backlog;
 pub(crate) use sys::exit_now;

@@ -1,23 +1,22 @@
-//! The notify protocol of systemd, which Aplomb's engine speaks too: datagrams to `$NOTIFY_SOCKET`.
+//! How the notify protocol travels on Unix: one datagram per message to the socket in `NOTIFY_SOCKET`.
 //!
-//! Sent from the life thread only, so order is ours. A manager that went away must never hold up a stop: the socket does
-//! not block, and errors are dropped.
+//! The socket does not block, and errors are dropped: a manager that went away must never hold up a stop.
 
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::net::{SocketAddr, UnixDatagram};
-use std::time::Duration;
 
-/// The manager that started us, if it asked to be told.
+/// The way to the manager.
 #[derive(Debug)]
-pub(crate) struct Notify {
+pub(crate) struct Line {
     socket: UnixDatagram,
     address: SocketAddr,
 }
 
-impl Notify {
-    /// Reads `NOTIFY_SOCKET`: a path, or `@name` for an abstract address (Linux).
-    pub(crate) fn from_env() -> Option<Self> {
-        let name = std::env::var_os("NOTIFY_SOCKET")?;
-        let address = address(&name)?;
+impl Line {
+    /// `name` is a path, or `@name` for an abstract address (Linux).
+    pub(crate) fn open(name: &OsStr) -> Option<Self> {
+        let address = address(name)?;
         let socket = UnixDatagram::unbound().ok()?;
         socket.set_nonblocking(true).ok()?;
         Some(Self { socket, address })
@@ -28,8 +27,7 @@ impl Notify {
     }
 }
 
-fn address(name: &std::ffi::OsStr) -> Option<SocketAddr> {
-    use std::os::unix::ffi::OsStrExt;
+fn address(name: &OsStr) -> Option<SocketAddr> {
     match name.as_bytes().strip_prefix(b"@") {
         None => SocketAddr::from_pathname(name).ok(),
         #[cfg(target_os = "linux")]
@@ -39,12 +37,4 @@ fn address(name: &std::ffi::OsStr) -> Option<SocketAddr> {
         #[cfg(not(target_os = "linux"))]
         Some(_) => None,
     }
-}
-
-/// How often the manager wants a sign of life: half of `WATCHDOG_USEC`, if it is meant for this process.
-pub(crate) fn watchdog_from_env() -> Option<Duration> {
-    let usec: u64 = std::env::var("WATCHDOG_USEC").ok()?.parse().ok()?;
-    let for_us =
-        std::env::var("WATCHDOG_PID").map_or(true, |pid| pid.parse() == Ok(std::process::id()));
-    (for_us && usec > 0).then(|| Duration::from_micros(usec / 2))
 }

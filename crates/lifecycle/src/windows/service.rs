@@ -158,6 +158,11 @@ impl Status {
         UNDER_SCM.load(Ordering::SeqCst).then_some(Self(()))
     }
 
+    /// A further checkpoint of the start, which may last `hint` more.
+    pub(crate) fn start_pending(&self, hint: Duration) {
+        report(What::StartPending, hint, 0);
+    }
+
     pub(crate) fn running(&self) {
         report(What::Running, Duration::ZERO, 0);
     }
@@ -177,5 +182,40 @@ impl Status {
     /// A further checkpoint: it goes on, and the end is at most `hint` away.
     pub(crate) fn stop_pending(&self, hint: Duration) {
         report(What::StopPending, hint, 0);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::life::Message;
+    use crate::windows::{HostEvent, Received};
+
+    /// One test, as the latch and the place to post to are the process's.
+    #[test]
+    fn of_stops_that_race_the_first_is_posted_and_what_came_before_there_was_anybody_is_not_latched()
+     {
+        controlled(Control::Stop);
+        let (post, mut inbox) = crate::os::mailbox().unwrap();
+        let _installed = signals::install(&[], &[], &post).unwrap();
+        for control in [
+            Control::Pause,
+            Control::Shutdown,
+            Control::Stop,
+            Control::Preshutdown,
+            Control::Continue,
+        ] {
+            controlled(control);
+        }
+        let mut posted = Vec::new();
+        while let Received::Message((_, Message::Host(HostEvent::Control(control)))) =
+            inbox.receive(Some(std::time::Instant::now()))
+        {
+            posted.push(control);
+        }
+        assert_eq!(
+            posted,
+            [Control::Pause, Control::Shutdown, Control::Continue]
+        );
     }
 }

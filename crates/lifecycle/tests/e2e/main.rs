@@ -5,17 +5,21 @@
 
 #![expect(clippy::unwrap_used, reason = "a test: whatever is missing ends it")]
 
-#[cfg(unix)]
+mod http2;
 mod load;
 #[cfg(unix)]
 mod platform;
 mod process;
-#[cfg(windows)]
-mod service;
-mod stories;
 #[cfg(unix)]
+mod quota;
+mod stories;
+mod streams;
+#[cfg(windows)]
+mod sys;
 mod under_load;
 mod victim;
+#[cfg(windows)]
+mod windows;
 
 use std::process::ExitCode;
 
@@ -26,10 +30,10 @@ fn main() -> ExitCode {
         return victim::run(&mode.to_string_lossy());
     }
     // A service gets arguments from the service control manager, but not our environment.
-    if let Some(report) =
+    if let Some(words) =
         std::env::args().find_map(|word| word.strip_prefix("--service=").map(str::to_owned))
     {
-        return victim::service(&report);
+        return victim::service(&words);
     }
     let mut trials: Vec<Trial> = Vec::new();
     for (name, story) in stories::all() {
@@ -41,12 +45,6 @@ fn main() -> ExitCode {
     #[cfg(unix)]
     trials.extend(platform::all());
     #[cfg(windows)]
-    trials.push(Trial::test(
-        "a_service_runs_and_stops_under_the_service_control_manager",
-        || {
-            service::story();
-            Ok(())
-        },
-    ));
+    trials.extend(windows::all());
     libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
 }

@@ -9,13 +9,14 @@ use std::time::Duration;
 use libtest_mimic::Trial;
 
 use crate::process::{PATIENCE, Victim};
-use crate::under_load::{self, Quota};
+use crate::quota::Quota;
+use crate::under_load;
 
 /// Name, story, and what it needs of the machine besides us.
 type Story = (&'static str, fn(), fn() -> bool);
 
 pub(crate) fn all() -> Vec<Trial> {
-    let stories: [Story; 13] = [
+    let stories: [Story; 15] = [
         (
             "ctrl_c_twice_forces_within_two_seconds",
             ctrl_c_twice,
@@ -52,6 +53,16 @@ pub(crate) fn all() -> Vec<Trial> {
             under_load::nothing_is_lost_when_starved,
             has_quotas,
         ),
+        (
+            "handlers_that_were_there_before_and_that_came_later_are_called_too",
+            chained,
+            nothing,
+        ),
+        (
+            "what_is_left_behind_is_named_and_the_last_line_is_kept",
+            leaves,
+            is_linux,
+        ),
         ("health_says_unready_until_the_very_end", health, nothing),
     ];
     let trial = |(name, story, possible): Story| {
@@ -67,6 +78,11 @@ pub(crate) fn all() -> Vec<Trial> {
 
 fn nothing() -> bool {
     true
+}
+
+/// Leftovers are read from /proc.
+fn is_linux() -> bool {
+    cfg!(target_os = "linux")
 }
 
 fn has_script() -> bool {
@@ -357,4 +373,51 @@ fn sender() {
         sender["name"].is_null() || sender["name"] == "kill",
         "{sender}"
     );
+}
+
+fn chained() {
+    let mut victim = Victim::ready("chained");
+    victim.signal("USR1");
+    // In either order: both have threads of their own.
+    let mut heard = [victim.line(""), victim.line("")];
+    heard.sort_unstable();
+    assert_eq!(heard, ["CALLED", "LATER HEARD"]);
+    victim.signal("TERM");
+    victim.line("EARLIER HEARD");
+    let ended = victim.end();
+    assert_eq!(ended.code(), 0);
+    assert_eq!(ended.report["cause"]["signal"], "SIGTERM");
+}
+
+fn leaves() {
+    let log = std::env::temp_dir().join(format!("aplomb-leaves-{}", std::process::id()));
+    let mut victim = Victim::start_with("leaves", |command| command.env("LOG", &log));
+    let left = victim.line("LEFT");
+    let words: Vec<&str> = left.split(' ').collect();
+    victim.line("READY");
+    victim.signal("TERM");
+    let ended = victim.end();
+    assert!(
+        Command::new("kill")
+            .arg(words[1])
+            .status()
+            .unwrap()
+            .success()
+    );
+    let written = std::fs::read_to_string(&log).unwrap();
+    std::fs::remove_file(&log).unwrap();
+    assert_eq!(ended.code(), 0);
+    let report = &ended.report;
+    assert_eq!(
+        report["children_left"],
+        serde_json::json!([format!("sleep (pid {})", words[1])])
+    );
+    let open = report["descriptors_left"].as_array().unwrap();
+    assert!(
+        open.contains(&format!("socket listening on {}", words[2]).into())
+            && open.contains(&log.to_string_lossy().into()),
+        "{open:?}"
+    );
+    assert_eq!(written, "stores are closed\n");
+    assert_eq!(report["log_bytes_flushed"], written.len());
 }

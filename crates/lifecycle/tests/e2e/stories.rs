@@ -2,8 +2,7 @@
 //! signals.
 
 use crate::process::Victim;
-#[cfg(unix)]
-use crate::under_load;
+use crate::{http2, streams, under_load};
 
 pub(crate) fn all() -> Vec<(String, Box<dyn Fn() + Send>)> {
     let mut all: Vec<(String, Box<dyn Fn() + Send>)> = Vec::new();
@@ -28,8 +27,12 @@ pub(crate) fn all() -> Vec<(String, Box<dyn Fn() + Send>)> {
             restarts,
         );
         add(
-            "an_operation_over_its_budget_is_released_and_named",
+            "an_operation_over_its_budget_is_named_its_connection_closed_and_the_rest_goes_on",
             bounded,
+        );
+        add(
+            "a_pool_that_waits_says_what_is_out_and_where_it_was_taken",
+            leaky_pool,
         );
         for percent in [0, 1, 5, 9] {
             let name = format!("a_stop_at_{percent}0_percent_of_the_start_closes_what_was_open");
@@ -45,16 +48,41 @@ pub(crate) fn all() -> Vec<(String, Box<dyn Fn() + Send>)> {
                 Box::new(move || hang_in(stage)),
             ));
         }
+        let mut add = |name: &str, story: fn()| all.push((name.to_owned(), Box::new(story)));
+        add(
+            "connections_that_the_kernel_has_queued_are_answered",
+            streams::the_queue_is_taken,
+        );
+        add(
+            "an_upgraded_connection_is_told_and_waited_for",
+            streams::an_upgrade_is_told,
+        );
+        add(
+            "an_upgraded_connection_that_does_not_listen_ends_in_time",
+            streams::a_deaf_upgrade_ends,
+        );
+        add(
+            "an_upgraded_connection_that_does_not_listen_is_named",
+            streams::a_deaf_upgrade_is_named,
+        );
+        add(
+            "an_event_stream_is_told_and_ends_whole",
+            streams::events_are_told,
+        );
+        add(
+            "an_event_stream_that_does_not_listen_ends_whole_in_time",
+            streams::deaf_events_end_whole,
+        );
+        add(
+            "http2_gets_goaway_while_somebody_still_accepts_and_every_stream_ends",
+            http2::goaway,
+        );
         #[cfg(unix)]
-        all.push((
-            "a_stop_under_load_loses_nothing".into(),
-            Box::new(under_load::nothing_is_lost),
-        ));
-        #[cfg(unix)]
-        all.push((
-            "bad_clients_do_not_hold_the_stop".into(),
-            Box::new(under_load::bad_clients),
-        ));
+        add(
+            "a_stop_under_load_loses_nothing",
+            under_load::nothing_is_lost,
+        );
+        add("bad_clients_do_not_hold_the_stop", under_load::bad_clients);
     }
     all
 }
@@ -232,11 +260,24 @@ fn restarts() {
 
 fn bounded() {
     let mut victim = Victim::start("bounded");
-    victim.line("RELEASED");
     assert_eq!(
         victim.line("ERROR"),
         "ERROR `db` did not answer within 150 ms"
     );
+    assert_eq!(victim.line("CLOSED"), "CLOSED after 1 byte");
+    victim.line("GOES ON");
     victim.ask_to_stop();
     assert_eq!(victim.end().code(), 0);
+}
+
+fn leaky_pool() {
+    let mut victim = Victim::ready("leaky-pool");
+    victim.ask_to_stop();
+    let ended = victim.end();
+    assert_eq!((ended.code(), ended.outcome("db")), (124, "aborted"));
+    let held = ended.component("db")["cut_off"][0].as_str().unwrap();
+    assert!(
+        held.starts_with("1 of 2 connections out, taken at ") && held.contains("victim.rs:"),
+        "{held}"
+    );
 }

@@ -1,33 +1,46 @@
 //! Stops of an HTTP server under load, and with clients that behave badly.
 
-use std::fs;
-use std::path::PathBuf;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::io::{Read, Write};
+use std::net::TcpStream;
 use std::time::Duration;
 
-use crate::load;
-use crate::process::Victim;
+use crate::load::{self, Measured};
+use crate::process::{Ended, Victim};
+#[cfg(unix)]
+use crate::quota::Quota;
 
 pub(crate) fn nothing_is_lost() {
-    stop_under_load(None);
+    let (ended, measured) = stop_under_load(|_| {});
+    assert!(
+        measured.unready_after.unwrap() < Duration::from_secs(1),
+        "{:?}",
+        measured.unready_after
+    );
+    assert!(ended.took < Duration::from_secs(10), "{:?}", ended.took);
 }
 
 /// As above, with a twentieth of one processor from readiness on: everything takes longer, nothing is lost.
+#[cfg(unix)]
 pub(crate) fn nothing_is_lost_when_starved() {
-    stop_under_load(Quota::new(5));
+    let quota = Quota::new(5).unwrap();
+    stop_under_load(|victim| quota.hold(victim.pid()));
+    assert!(quota.throttled() > 10, "the quota was never felt");
 }
 
-fn stop_under_load(quota: Option<Quota>) {
-    let mut victim = Victim::start("http");
+fn stop_under_load(when_ready: impl FnOnce(&Victim)) -> (Ended, Measured) {
+    let dependency = Frozen::new();
+    let mut victim = Victim::start_with("http", |command| {
+        command.env("DEPENDENCY", &dependency.address)
+    });
     let address = victim.line("ADDRESS").split(' ').nth(1).unwrap().to_owned();
     victim.line("READY");
-    if let Some(quota) = &quota {
-        quota.hold(victim.pid());
-    }
+    when_ready(&victim);
+    let bad = Bad::clients(&address);
     let (ended, measured) = load::measure(&address, move || {
-        victim.signal("TERM");
+        victim.ask_to_stop();
         victim.end()
     });
+    drop(bad);
     assert_eq!(
         (measured.lost_in_flight, measured.lost_later),
         (0, 0),
@@ -52,84 +65,85 @@ fn stop_under_load(quota: Option<Quota>) {
         "{:#}",
         ended.report
     );
-    if let Some(quota) = quota {
-        assert!(quota.throttled() > 10, "the quota was never felt");
-    } else {
-        assert!(
-            measured.unready_after.unwrap() < Duration::from_secs(1),
-            "{:?}",
-            measured.unready_after
-        );
-        assert!(ended.took < Duration::from_secs(10), "{:?}", ended.took);
-    }
+    (ended, measured)
 }
 
-/// A cgroup with a share of one processor (version 1 controllers), removed when dropped.
-pub(crate) struct Quota(PathBuf);
+/// Windows has no signal to freeze a process by; there it is one that listens and never accepts.
+const DEPENDENCY: &str = if cfg!(unix) { "dependency" } else { "mute" };
 
-impl Quota {
-    /// `None` where such a group cannot be made.
-    pub(crate) fn new(percent: u32) -> Option<Self> {
-        static NEXT: AtomicU32 = AtomicU32::new(0);
-        let number = NEXT.fetch_add(1, Ordering::SeqCst);
-        let dir = PathBuf::from(format!(
-            "/sys/fs/cgroup/cpu/lifecycle-{}-{number}",
-            std::process::id()
-        ));
-        fs::create_dir(&dir).ok()?;
-        let quota = Self(dir);
-        let period = 100_000;
-        fs::write(
-            quota.0.join("cpu.cfs_quota_us"),
-            (period / 100 * percent).to_string(),
-        )
-        .ok()?;
-        Some(quota)
-    }
+/// A dependency that has been stopped in its tracks: it can be connected to, and never answers.
+struct Frozen {
+    process: Option<Victim>,
+    address: String,
+}
 
-    /// How often the kernel held the group back.
-    fn throttled(&self) -> u64 {
-        let text = fs::read_to_string(self.0.join("cpu.stat")).unwrap();
-        text.lines()
-            .find_map(|line| line.strip_prefix("nr_throttled ")?.parse().ok())
+impl Frozen {
+    fn new() -> Self {
+        let mut process = Victim::start(DEPENDENCY);
+        let address = process
+            .line("ADDRESS")
+            .split(' ')
+            .nth(1)
             .unwrap()
-    }
-
-    fn hold(&self, pid: u32) {
-        fs::write(self.0.join("cgroup.procs"), pid.to_string()).unwrap();
+            .to_owned();
+        process.line("READY");
+        #[cfg(unix)]
+        process.signal("STOP");
+        Self {
+            process: Some(process),
+            address,
+        }
     }
 }
 
-impl Drop for Quota {
+impl Drop for Frozen {
     fn drop(&mut self) {
-        fs::remove_dir(&self.0).ok();
+        if let Some(process) = self.process.take() {
+            process.kill();
+        }
     }
 }
 
-/// Half a head, silence, a reader that does not read, an idle connection: each alone holds many servers for ever.
+/// Half a head, silence, a reader that does not read, an idle connection.
+struct Bad {
+    _silent: TcpStream,
+    _half: TcpStream,
+    _slow: TcpStream,
+    idle: TcpStream,
+}
+
+impl Bad {
+    fn clients(address: &str) -> Self {
+        let connect = || TcpStream::connect(address).unwrap();
+        let mut half = connect();
+        half.write_all(b"GET /fast HTTP/1.1\r\nhos").unwrap();
+        let mut slow = connect();
+        slow.write_all(b"GET /big HTTP/1.1\r\nhost: x\r\n\r\n")
+            .unwrap();
+        slow.read_exact(&mut [0; 100]).unwrap();
+        let mut idle = connect();
+        idle.write_all(b"GET /fast HTTP/1.1\r\nhost: x\r\n\r\n")
+            .unwrap();
+        idle.read_exact(&mut [0; 20]).unwrap();
+        Self {
+            _silent: connect(),
+            _half: half,
+            _slow: slow,
+            idle,
+        }
+    }
+}
+
+/// Each of them alone holds many servers for ever.
 pub(crate) fn bad_clients() {
-    use std::io::{Read, Write};
     let mut victim = Victim::start("http");
     let address = victim.line("ADDRESS").split(' ').nth(1).unwrap().to_owned();
     victim.line("READY");
-    let connect = || std::net::TcpStream::connect(&address).unwrap();
-    let silent = connect();
-    let mut half = connect();
-    half.write_all(b"GET /fast HTTP/1.1\r\nhos").unwrap();
-    let mut slow = connect();
-    slow.write_all(b"GET /big HTTP/1.1\r\nhost: x\r\n\r\n")
-        .unwrap();
-    slow.read_exact(&mut [0; 100]).unwrap();
-    let mut idle = connect();
-    idle.write_all(b"GET /fast HTTP/1.1\r\nhost: x\r\n\r\n")
-        .unwrap();
-    idle.read_exact(&mut [0; 20]).unwrap();
-    victim.signal("TERM");
+    let mut bad = Bad::clients(&address);
+    victim.ask_to_stop();
     let ended = victim.end();
-    drop((silent, half, slow));
     // FIN, not RST: the rest of the answer and a clean end can be read.
-    let mut rest = Vec::new();
-    idle.read_to_end(&mut rest).unwrap();
+    bad.idle.read_to_end(&mut Vec::new()).unwrap();
     assert_eq!(ended.code(), 0, "{:#}", ended.report);
     let facts = &ended.component("api")["facts"];
     assert_eq!(

@@ -2,6 +2,7 @@
 
 use std::io::Write;
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::time::Duration;
 
 use aplomb_lifecycle::{
@@ -9,6 +10,9 @@ use aplomb_lifecycle::{
 };
 use axum::Router;
 use axum::routing::get;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
 use tokio::time::sleep;
 
 fn say(line: &str) {
@@ -93,6 +97,21 @@ pub(crate) fn run(mode: &str) -> ExitCode {
             .run(async |app| idle(&app)),
         "child" => builder(LONG).run(child),
         "http" => builder(LONG).lame_duck(Duration::from_secs(2)).run(serve),
+        #[cfg(windows)]
+        "as-service" => builder(LONG)
+            .windows_service("AplombNotInstalled")
+            .run(async |app| idle(&app)),
+        #[cfg(windows)]
+        "console" => console(argument.parse().unwrap()),
+        "queue" => queue(),
+        "leaky-pool" => builder(SHORT).run(leaky_pool),
+        #[cfg(unix)]
+        "leaves" => builder(LONG).run(leaves),
+        #[cfg(unix)]
+        "chained" => chained(),
+        "dependency" => builder(SHORT).run(dependency),
+        "mute" => builder(SHORT).run(mute),
+        "streams" => builder(SHORT).run(serve),
         "health" => builder(SHORT)
             .health(([127, 0, 0, 1], argument.parse().unwrap()).into())
             .run(async |app| {
@@ -105,12 +124,46 @@ pub(crate) fn run(mode: &str) -> ExitCode {
     }
 }
 
-/// Started by the service control manager (and only there).
-pub(crate) fn service(report: &str) -> ExitCode {
-    builder(LONG)
-        .windows_service("AplombLifecycleVictim")
-        .report_to(report)
-        .run(async |app| idle(&app))
+/// Started by the service control manager, as `MODE,NAME,REPORT`: it passes arguments, but not our environment.
+pub(crate) fn service(words: &str) -> ExitCode {
+    let words: Vec<&str> = words.splitn(3, ',').collect();
+    let [mode, name, report] = words[..] else {
+        panic!("not `MODE,NAME,REPORT`: {words:?}")
+    };
+    let builder = builder(SHORT).windows_service(name).report_to(report);
+    let said = std::path::Path::new(report).with_extension("said");
+    let write = move |line: &str| {
+        let file = std::fs::OpenOptions::new()
+            .create(true)
+            .append(true)
+            .open(&said);
+        writeln!(file.unwrap(), "{line}").unwrap();
+    };
+    let also = write.clone();
+    let builder = builder.on_pause(move || write("paused"), move || also("continued"));
+    match mode {
+        "plain" => builder.run(async |app| idle(&app)),
+        "slow-stop" => builder.run(progress),
+        "slow-start" => builder.run(creeping_start),
+        "fails" => builder
+            .start_deadline(Duration::from_millis(700))
+            .run(no_start),
+        other => panic!("no mode `{other}`"),
+    }
+}
+
+/// Takes four seconds to start, and says that it gets on.
+async fn creeping_start(app: App) -> Result<(), BoxError> {
+    app.spawn(Stage::WORKERS.part("index").announces(), async |ctx| {
+        for part in 0..40 {
+            ctx.progress(format!("part {part} of 40"));
+            sleep(Duration::from_millis(100)).await;
+        }
+        ctx.ready();
+        ctx.stopping().await;
+        Ok(())
+    });
+    Ok(())
 }
 
 fn stage(name: &str) -> Stage {
@@ -124,7 +177,7 @@ fn heed_stdin(app: &App) {
     std::thread::spawn(move || {
         for line in std::io::BufRead::lines(std::io::stdin().lock()).map_while(Result::ok) {
             if line.trim() == "stop" {
-                app.stop();
+                app.stop_after_lame_duck();
             }
         }
     });
@@ -132,6 +185,23 @@ fn heed_stdin(app: &App) {
 
 #[cfg(unix)]
 fn heed_stdin(_: &App) {}
+
+/// Presses a key of its own console: once it is ready, and again once it stops.
+#[cfg(windows)]
+fn console(event: u32) -> ExitCode {
+    builder(LONG).run_sync(move |app| {
+        app.thread(Stage::WORKERS.part("typist"), move |ctx| {
+            crate::sys::console_event(event)?;
+            ctx.park();
+            crate::sys::console_event(event)?;
+            while ctx.level() < aplomb_lifecycle::Level::Abort && event == 0 {
+                std::thread::yield_now();
+            }
+            Ok(())
+        });
+        Ok(())
+    })
+}
 
 async fn until_stopped(ctx: Ctx) -> Result<(), BoxError> {
     ctx.stopping().await;
@@ -312,31 +382,148 @@ async fn restarts(app: App) -> Result<(), BoxError> {
     Ok(())
 }
 
-/// An operation over its budget is interrupted, releases what it held, and names the resource.
+/// An operation over its budget is interrupted, releases what it held and closes its connection; its error names the
+/// resource, and the rest goes on.
 async fn bounded(app: App) -> Result<(), BoxError> {
     heed_stdin(&app);
-    struct Held;
-    impl Drop for Held {
-        fn drop(&mut self) {
-            say("RELEASED");
-        }
-    }
-    let db = app.resource(
-        Stage::STORES.part("db"),
-        IoBudget::new(100, 150),
-        || async { Ok(()) },
-        |()| async { Ok(()) },
-    );
-    db.get().await?;
-    let error = db
-        .bounded(async {
-            let _held = Held;
-            std::future::pending::<()>().await
-        })
-        .await
-        .unwrap_err();
+    let silent = TcpListener::bind("127.0.0.1:0").await?;
+    let address = silent.local_addr()?;
+    let db = app
+        .resource(
+            Stage::STORES.part("db"),
+            IoBudget::new(100, 150),
+            || async { Ok(Arc::new(Semaphore::new(1))) },
+            |_| async { Ok(()) },
+        )
+        .lending(1, "connections");
+    let pool = db.get().await?;
+    let asking = async {
+        let _out = pool.acquire().await?;
+        let mut connection = TcpStream::connect(address).await?;
+        connection.write_all(b"?").await?;
+        connection.read_u8().await?;
+        Ok::<(), BoxError>(())
+    };
+    let error = db.bounded(asking).await.unwrap_err();
     say(&format!("ERROR {error}"));
+    let (mut other_side, _) = silent.accept().await?;
+    let mut heard = Vec::new();
+    other_side.read_to_end(&mut heard).await?;
+    say(&format!("CLOSED after {} byte", heard.len()));
+    // What it held is free again.
+    db.bounded(pool.acquire()).await??.forget();
+    say("GOES ON");
     Ok(())
+}
+
+/// A pool that waits for a connection which somebody keeps.
+async fn leaky_pool(app: App) -> Result<(), BoxError> {
+    heed_stdin(&app);
+    let close = |pool: Arc<Semaphore>| async move {
+        pool.acquire_many(2).await?.forget();
+        Ok(())
+    };
+    let db = app
+        .resource(
+            Stage::STORES.part("db"),
+            IoBudget::DATABASE,
+            || async { Ok(Arc::new(Semaphore::new(2))) },
+            close,
+        )
+        .lending(2, "connections");
+    db.get().await?.acquire().await?.forget();
+    // Nobody drops it: that is the leak.
+    std::mem::forget(db.lend());
+    Ok(())
+}
+
+/// What people forget: a child, a listener, a file. And the last line of a log.
+#[cfg(unix)]
+async fn leaves(app: App) -> Result<(), BoxError> {
+    let child = std::process::Command::new("sleep")
+        .arg("60")
+        .stdout(std::process::Stdio::null())
+        .spawn()?;
+    let listener = std::net::TcpListener::bind("127.0.0.1:0")?;
+    say(&format!("LEFT {} {}", child.id(), listener.local_addr()?));
+    let log = std::fs::File::create(std::env::var("LOG")?)?;
+    std::mem::forget((child, listener, log.try_clone()?));
+    let mut log = app.sink(Stage::TELEMETRY.part("log"), log);
+    app.spawn(Stage::STORES.part("last"), async move |ctx| {
+        ctx.stopping().await;
+        writeln!(log, "stores are closed")?;
+        Ok(())
+    });
+    Ok(())
+}
+
+/// A server whose runtime stands still, once `/block` was asked, until its listener has been told to stop: whatever
+/// connects meanwhile is in the kernel's queue.
+fn queue() -> ExitCode {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
+    let report = runtime.block_on(async {
+        let life = builder(LONG).install().unwrap();
+        heed_stdin(life.app());
+        let (opens, gate) = std::sync::mpsc::channel::<()>();
+        let gate = Arc::new(std::sync::Mutex::new(gate));
+        let block = async move || {
+            say("BLOCKED");
+            gate.lock().unwrap().recv().unwrap();
+            "moved on"
+        };
+        let router = Router::new()
+            .route("/fast", get(|| async { "fast" }))
+            .route("/block", get(block));
+        let listener = http::listen("127.0.0.1:0").unwrap();
+        say(&format!("ADDRESS {}", listener.local_addr().unwrap()));
+        life.app().serve_http("api", listener, router);
+        // Declared after the listener, so told after it.
+        life.app().thread(Stage::INTAKE.part("gate"), move |ctx| {
+            ctx.park();
+            opens.send(())?;
+            Ok(())
+        });
+        life.registered();
+        life.wait().await
+    });
+    ExitCode::from(report.exit)
+}
+
+/// Other code of this process has handlers of its own: one was there before us, one came later.
+#[cfg(unix)]
+fn chained() -> ExitCode {
+    use tokio::signal::unix::{SignalKind, signal};
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
+    let report = runtime.block_on(async {
+        let mut before = signal(SignalKind::terminate()).unwrap();
+        let life = builder(LONG)
+            .on_signal(
+                aplomb_lifecycle::Signal::USR1,
+                aplomb_lifecycle::OnSignal::call(|| say("CALLED")),
+            )
+            .install()
+            .unwrap();
+        let mut later = signal(SignalKind::user_defined1()).unwrap();
+        life.registered();
+        tokio::spawn(async move {
+            later.recv().await;
+            say("LATER HEARD");
+        });
+        let heard = tokio::spawn(async move {
+            before.recv().await;
+            say("EARLIER HEARD");
+        });
+        let report = life.wait().await;
+        heard.await.unwrap();
+        report
+    });
+    ExitCode::from(report.exit)
 }
 
 /// Longer than the grace period, but always getting on: what a notify socket grants extensions for.
@@ -366,12 +553,14 @@ async fn child(app: App) -> Result<(), BoxError> {
 }
 
 async fn serve(app: App) -> Result<(), BoxError> {
+    heed_stdin(&app);
     let router = Router::new()
         .route("/fast", get(|| async { "fast" }))
         .route("/slow", get(|| after(300)))
         .route("/long", get(|| after(3_000)))
         .route("/big", get(|| async { "x".repeat(16 << 20) }))
         .route("/frozen", get(frozen))
+        .merge(crate::streams::routes())
         .merge(http::health_routes(&app));
     let listener = http::listen("127.0.0.1:0")?;
     say(&format!("ADDRESS {}", listener.local_addr()?));
@@ -382,12 +571,42 @@ async fn serve(app: App) -> Result<(), BoxError> {
     Ok(())
 }
 
-/// Waits for a dependency that never answers, within the budget of a cache.
+/// Asks a dependency that is frozen when it counts, within the budget of a cache.
 async fn frozen() -> Result<&'static str, axum::http::StatusCode> {
-    let answer = tokio::time::timeout(IoBudget::CACHE.read, std::future::pending::<()>()).await;
-    answer
-        .map(|()| "thawed")
-        .map_err(|_| axum::http::StatusCode::GATEWAY_TIMEOUT)
+    let asking = async {
+        let mut stream = TcpStream::connect(std::env::var("DEPENDENCY").unwrap()).await?;
+        stream.read_u8().await
+    };
+    match tokio::time::timeout(IoBudget::CACHE.read, asking).await {
+        Ok(Ok(_)) => Ok("thawed"),
+        Ok(Err(_)) => Err(axum::http::StatusCode::BAD_GATEWAY),
+        Err(_) => Err(axum::http::StatusCode::GATEWAY_TIMEOUT),
+    }
+}
+
+/// Lets whoever connects wait in the system's queue.
+async fn mute(app: App) -> Result<(), BoxError> {
+    let listener = TcpListener::bind("127.0.0.1:0").await?;
+    say(&format!("ADDRESS {}", listener.local_addr()?));
+    app.spawn(Stage::INTAKE.part("listener"), async move |ctx| {
+        ctx.stopping().await;
+        drop(listener);
+        Ok(())
+    });
+    Ok(())
+}
+
+/// Answers whoever connects with one byte, at once, unless it is frozen.
+async fn dependency(app: App) -> Result<(), BoxError> {
+    let listener = TcpListener::bind("127.0.0.1:0").await?;
+    say(&format!("ADDRESS {}", listener.local_addr()?));
+    app.spawn(Stage::INTAKE.part("listener"), async move |ctx| {
+        while let Some(accepted) = ctx.until_stop(listener.accept()).await {
+            accepted?.0.write_u8(1).await?;
+        }
+        Ok(())
+    });
+    Ok(())
 }
 
 async fn after(ms: u64) -> String {

@@ -55,6 +55,11 @@ pub trait World {
             .collect()
     }
 
+    /// Whether a service of this name, or with this family name, is there already, where these units are going to.
+    fn has_service(&self, _name: &str) -> bool {
+        false
+    }
+
     /// Whether the machine knows a user of this name or number.
     fn user_exists(&self, name: &str) -> bool;
 

@@ -79,6 +79,10 @@ impl World for Remembered<'_> {
         self.world.list(directory)
     }
 
+    fn has_service(&self, name: &str) -> bool {
+        self.world.has_service(name)
+    }
+
     fn user_exists(&self, name: &str) -> bool {
         once(&self.users, name, || self.world.user_exists(name))
     }

@@ -3,4 +3,5 @@
 pub(crate) mod boot;
 pub(crate) mod directories;
 pub(crate) mod endpoint;
+pub(crate) mod keeping;
 pub(crate) mod session;

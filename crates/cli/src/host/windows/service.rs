@@ -9,7 +9,7 @@ use std::fs;
 use std::path::PathBuf;
 
 use aplomb_core::{Instant, Spec};
-use aplomb_engine::{Ending, Engine, Host, Machine, Options, Overview, Stage};
+use aplomb_engine::{Ending, Engine, Host, Machine, Options, Overview, Stage, StateDirectory};
 use aplomb_platform::Native;
 use aplomb_platform::windows::service::{Report, Service, ServiceOutcome, ServiceState};
 
@@ -109,9 +109,10 @@ fn carry(
     reporter: &mut Reporter,
 ) -> Result<Ending, Failure> {
     let owner = Owner::current();
+    let state = owner.state().join(aplomb_logs::stem(name));
     let options = Options {
         socket: Some(Endpoint::of_service(name).path.display().to_string()),
-        state_directory: Some(owner.state().join(aplomb_logs::stem(name).to_string())),
+        state_directory: Some(StateDirectory::claim(&state)?),
         log_directory: owner.logs(),
         sequential: false,
         end_when_down: true,

@@ -7,14 +7,14 @@ mod descent;
 mod groups;
 mod limits;
 mod reach;
+mod succession;
 mod watch;
 mod who;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::os::fd::OwnedFd;
-use std::path::PathBuf;
-use std::time::Duration;
+use std::path::{Path, PathBuf};
 
 use aplomb_core::spec::Resources;
 use rustix::event::epoll::EventFlags;
@@ -45,7 +45,12 @@ pub(crate) struct Trees {
 #[derive(Debug)]
 enum Held {
     ByGroups(Groups),
-    ByDescent { because: String, born: Born },
+    ByDescent {
+        because: String,
+        born: Born,
+        /// Orphans of earlier engines come to it.
+        keeper: Option<u32>,
+    },
 }
 
 #[derive(Debug)]
@@ -63,8 +68,10 @@ struct Tree {
     was_killed: bool,
     /// Its group was given limits or was frozen: it is no more as new.
     is_worn: bool,
-    /// Processor time its group had counted before this tree got it.
-    cpu_before: Duration,
+    /// Its group served an earlier run, whose processor time it has counted as well.
+    is_second_hand: bool,
+    /// It was asked to end: its group is not likely to be needed again.
+    was_asked: bool,
     /// What only few trees have.
     extras: Option<Box<Extras>>,
 }
@@ -102,20 +109,25 @@ enum Watch {
 
 impl Trees {
     /// Holds trees by groups if it can.
-    pub(crate) fn open(poller: &Poller) -> io::Result<Trees> {
-        match Groups::open() {
+    pub(crate) fn open(
+        poller: &Poller,
+        keeper: Option<u32>,
+        left: Option<&Path>,
+    ) -> io::Result<Trees> {
+        match Groups::open(keeper, left) {
             Ok(groups) => {
                 poller.add(groups.events(), Source::TreeEvents, EventFlags::IN)?;
                 Ok(Trees::held(Held::ByGroups(groups)))
             }
-            Err(because) => Ok(Trees::without_groups(because)),
+            Err(because) => Ok(Trees::without_groups(because, keeper)),
         }
     }
 
-    pub(crate) fn without_groups(because: String) -> Trees {
+    pub(crate) fn without_groups(because: String, keeper: Option<u32>) -> Trees {
         Trees::held(Held::ByDescent {
             because,
             born: Born::new(),
+            keeper,
         })
     }
 
@@ -155,7 +167,8 @@ impl Trees {
             doomed: false,
             was_killed: false,
             is_worn: *resources != Resources::default(),
-            cpu_before: Duration::ZERO,
+            is_second_hand: false,
+            was_asked: false,
             extras: None,
         };
         if *resources != Resources::default() {
@@ -196,7 +209,7 @@ impl Trees {
                     Some(group) => group,
                     None => group.insert(match self.spare.remove(&tree.hint) {
                         Some(spare) if groups.below(&spare).is_empty() => {
-                            tree.cpu_before = groups.cpu(&spare).unwrap_or_default();
+                            tree.is_second_hand = true;
                             spare
                         }
                         Some(used) => {

@@ -22,6 +22,7 @@ impl Trees {
         signal: Signal,
         is_child: impl Fn(u32) -> bool,
     ) -> io::Result<Sent> {
+        get(&mut self.planted, id)?.was_asked = true;
         let mut seen = BTreeSet::<u32>::new();
         let mut count = 0;
         let mut list = None;
