@@ -57,6 +57,7 @@ pub fn load(
     }
     loaded.extend(systemd::read(&systemd, world, options, &mut diagnostics));
     check::units(&loaded, world, &mut diagnostics);
+    check::possible(&loaded, world, options, &mut diagnostics);
     in_order(sources, &mut diagnostics);
     (loaded, diagnostics)
 }

@@ -234,6 +234,11 @@ fn meaning(signal: Signal) -> io::Result<Meaning> {
     }
 }
 
+/// Whether a signal means anything here. Errors: why not.
+pub(crate) fn can_send(signal: Signal) -> io::Result<()> {
+    meaning(signal).map(drop)
+}
+
 /// Ctrl+C is SIGINT to the engine; whatever else a console says is a request to end.
 fn host_signal(said: Said) -> Option<Happened> {
     let signal = match said {
