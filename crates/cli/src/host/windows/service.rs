@@ -139,7 +139,7 @@ fn carry(
     reporter: &mut Reporter,
 ) -> Result<Ending, Failure> {
     let owner = Owner::current();
-    let state = owner.state().join(aplomb_logs::stem(name).to_string());
+    let state = owner.state().join(aplomb_logs::stem(name));
     let options = Options {
         socket: Some(Endpoint::of_service(name).path.display().to_string()),
         state_directory: Some(StateDirectory::claim(&state)?),
