@@ -23,6 +23,12 @@ use crate::signal::{OnSignal, Signal, Work};
 use crate::stage::{Stage, StageTimes};
 
 /// How the process ends after a stop that a signal asked for.
+///
+/// ```
+/// use aplomb_lifecycle::{ExitStyle, app};
+/// let builder = app("tool").exit_style(ExitStyle::Resignal); // `set -e` sees the Ctrl+C
+/// # let _ = builder;
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum ExitStyle {
     /// With the exit code of the report. The default.
@@ -33,6 +39,12 @@ pub enum ExitStyle {
 }
 
 /// Why an application could not begin.
+///
+/// ```
+/// use aplomb_lifecycle::{BeginError, app};
+/// let outside = app("orders").install();
+/// assert!(matches!(outside, Err(BeginError::NoRuntime)));
+/// ```
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum BeginError {
@@ -69,6 +81,16 @@ pub enum BeginError {
 }
 
 /// An application in the making; see [`app`](crate::app()).
+///
+/// ```no_run
+/// use std::process::ExitCode;
+/// use std::time::Duration;
+/// use aplomb_lifecycle::app;
+///
+/// fn main() -> ExitCode {
+///     app("orders").grace(Duration::from_secs(60)).lame_duck(Duration::from_secs(15)).run_sync(|_| Ok(()))
+/// }
+/// ```
 #[must_use = "an application does nothing until it is run"]
 pub struct Builder {
     name: String,
@@ -123,6 +145,13 @@ impl Builder {
 
     /// What is kept of the grace period for the process to end after its last stage, 2 s by default. A `main` that does
     /// not return within it is ended.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// // Destructors of `main` need a while: all stages together get 30 s − 5 s.
+    /// let builder = aplomb_lifecycle::app("orders").kill_margin(Duration::from_secs(5));
+    /// # let _ = builder;
+    /// ```
     pub fn kill_margin(mut self, margin: Duration) -> Self {
         self.settings.kill_margin = margin;
         self
@@ -142,6 +171,12 @@ impl Builder {
     }
 
     /// How long a component may try to start before it counts as failed, 30 s by default.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// let builder = aplomb_lifecycle::app("search").start_deadline(Duration::from_secs(600)); // builds its index first
+    /// # let _ = builder;
+    /// ```
     pub fn start_deadline(mut self, time: Duration) -> Self {
         self.settings.start_deadline = time;
         self
@@ -211,12 +246,26 @@ impl Builder {
     }
 
     /// How the process ends.
+    ///
+    /// ```
+    /// use aplomb_lifecycle::{ExitStyle, app};
+    /// let builder = app("tool").exit_style(ExitStyle::Resignal);
+    /// # let _ = builder;
+    /// ```
     pub fn exit_style(mut self, style: ExitStyle) -> Self {
         self.exit_style = style;
         self
     }
 
     /// Writes the report as JSON to this file. Without this call `APLOMB_REPORT` is asked.
+    ///
+    /// ```
+    /// let file = std::env::temp_dir().join(format!("report-{}.json", std::process::id()));
+    /// aplomb_lifecycle::app("once").report_to(&file).run_sync(|_| Ok(()));
+    /// let report = std::fs::read_to_string(&file).unwrap();
+    /// assert!(report.contains("\"kind\":\"finished\"") && report.contains("\"exit\":0"));
+    /// # std::fs::remove_file(&file).unwrap();
+    /// ```
     pub fn report_to(mut self, path: impl Into<PathBuf>) -> Self {
         self.report_to = Some(path.into());
         self
@@ -238,6 +287,18 @@ impl Builder {
 
     /// What a service does when the service control manager pauses and continues it. Each runs on a thread of its own;
     /// PAUSED or RUNNING is reported when it returns. Without this call a pause is accepted and changes nothing.
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    /// use std::sync::atomic::{AtomicBool, Ordering};
+    /// let paused = Arc::new(AtomicBool::new(false));
+    /// let (pauses, resumes) = (Arc::clone(&paused), paused);
+    /// let builder = aplomb_lifecycle::app("agent").windows_service("AcmeAgent").on_pause(
+    ///     move || pauses.store(true, Ordering::SeqCst),
+    ///     move || resumes.store(false, Ordering::SeqCst),
+    /// );
+    /// # let _ = builder;
+    /// ```
     pub fn on_pause(
         mut self,
         pause: impl Fn() + Send + Sync + 'static,
