@@ -48,6 +48,15 @@ pub(crate) fn terminate(child: &mut Child) -> (Duration, Result<Option<i32>, ()>
     }
 }
 
+/// An end as the tables show it.
+pub(crate) fn exit_words(exit: Result<Option<i32>, ()>) -> String {
+    match exit {
+        Ok(Some(code)) => code.to_string(),
+        Ok(None) => "signal".into(),
+        Err(()) => "hung".into(),
+    }
+}
+
 pub(crate) fn middle(values: &mut [u64]) -> u64 {
     values.sort_unstable();
     values[values.len() / 2]

@@ -5,6 +5,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test: whatever is missing ends it")]
 
+mod frames;
 mod http2;
 mod load;
 #[cfg(unix)]
