@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 /// Where code may differ between systems; only here may `unsafe` stand either.
 const OF_SYSTEMS: &[&str] = &[
     "crates/platform/src/",
+    "crates/diagnosis/src/lib.rs",
     "crates/diagnosis/src/linux/",
     "crates/diagnosis/src/windows/",
     "crates/lifecycle/src/unix/",

@@ -2,7 +2,7 @@
 //!
 //! `run` and `engine` take a short way: their command line is parsed without building the tree of all the other verbs,
 //! because a container waits for what they start.
-#![forbid(unsafe_code)]
+#![deny(unsafe_code)]
 
 mod args;
 mod client;
@@ -13,6 +13,7 @@ mod files;
 mod follow;
 mod host;
 mod moment;
+mod nssm;
 mod paint;
 mod progress;
 mod said;
@@ -40,6 +41,12 @@ use verb::{Context, Verb};
 
 fn main() -> ExitCode {
     let args: Vec<OsString> = env::args_os().collect();
+    if let Some(done) = host::errand(&args) {
+        return ended(done, &mut Ui::new(Form::People, ui::Colour::Auto));
+    }
+    if let Some(nssm) = verb::nssm::of(&args) {
+        return carried(Verb::Nssm(nssm), &Shared::default());
+    }
     let (shared, verb) = match args.get(1).and_then(|first| first.to_str()) {
         Some("run") => {
             let alone: RunAlone = parse(&args[1..]);
@@ -54,11 +61,21 @@ fn main() -> ExitCode {
             (all.shared, all.verb)
         }
     };
-    let mut context = context(&shared);
-    match verb.run(&mut context) {
+    carried(verb, &shared)
+}
+
+/// Carries the verb out; what came of it as an exit code.
+fn carried(verb: Verb, shared: &Shared) -> ExitCode {
+    let mut context = context(shared);
+    let done = verb.run(&mut context);
+    ended(done, &mut context.ui)
+}
+
+fn ended(done: Result<u8, Failure>, ui: &mut Ui) -> ExitCode {
+    match done {
         Ok(code) => ExitCode::from(code),
         Err(failure) => {
-            context.ui.failure(&failure);
+            ui.failure(&failure);
             ExitCode::from(failure.exit.code())
         }
     }

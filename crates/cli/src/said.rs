@@ -97,7 +97,10 @@ impl Said {
         if !plan.is_empty() {
             let option = signal.map_or("--stop-plan", |_| "--stop-signal");
             let plan = toml::Value::List(plan).inline();
-            spec.stop.plan = read(option, &format!("stop.plan = {plan}"))?.stop.plan;
+            spec.stop.plan = read(option, &format!("stop.plan = {plan}"))?
+                .stop
+                .plan
+                .clone();
         }
         if let Some(budget) = &self.budget {
             let said = read("--budget", &format!("stop.budget = {}", text(budget)))?;
@@ -163,7 +166,7 @@ mod tests {
         let spec = Said::default().spec("web", &command()).expect("a spec");
         assert_eq!(spec.start[0].program, "./größe");
         assert_eq!(spec.start[0].args, ["a b", "--port"]);
-        assert_eq!(spec.stop, Stop::default());
+        assert_eq!(*spec.stop, Stop::default());
         assert_eq!(spec.ready, Ready::Started);
     }
 

@@ -3,17 +3,19 @@
 use alloc::rc::Rc;
 use alloc::string::String;
 
+use serde::{Deserialize, Serialize};
+
 use crate::because::Because;
 use crate::quantity::{Duration, End, RunId};
 use crate::signal::Signal;
-use crate::spec::Moment;
+use crate::spec::{Moment, Request};
 
 /// A place where a service runs, as an index that lives as long as the definition does. Not reused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct InstanceId(pub u32);
 
 /// A program of a run: the service itself, or one of the commands around it. The number is its place in its list.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Task {
     Condition(u16),
     /// A hook that is waited for, by its place among the hooks.
@@ -66,7 +68,7 @@ pub enum Wish {
 }
 
 /// How firmly to stop.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum How {
     /// By the stop plan.
     Plan,
@@ -99,6 +101,8 @@ pub enum RunEvent {
     /// The answers to [`Do::Freeze`] and [`Do::Thaw`].
     Frozen(Result<(), Rc<str>>),
     Thawed(Result<(), Rc<str>>),
+    /// A request to end reached nobody: a signal where `None`, else that of a step of the stop plan.
+    Unheard(Option<Request>),
 }
 
 /// How conditions and assertions came out.

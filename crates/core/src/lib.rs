@@ -30,4 +30,4 @@ pub use event::{
 pub use quantity::{Bytes, Duration, End, ExitCode, Instant, RunId, Wall};
 pub use signal::Signal;
 pub use spec::Spec;
-pub use world::{Next, Standing, Wanted, World};
+pub use world::{Carried, Next, Standing, Underway, Wanted, World};

@@ -3,21 +3,28 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use aplomb_core::{Because, End, Fact, InstanceId, Instant, RunId, Shown, Task, Wall, seconds};
+use aplomb_platform::StreamId;
 use aplomb_protocol::{Event, EventKind, LastRun, Milestones, State};
+use serde::{Deserialize, Serialize};
 
 /// How many events are remembered for `events --replay`.
 const REMEMBERED: usize = 1024;
 
 /// What is kept about one instance.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default)]
 pub(crate) struct Book {
     pub milestones: Milestones,
-    pub last_run: Option<LastRun>,
+    pub last_run: Option<Box<LastRun>>,
     /// The program's own words.
     pub says: Option<String>,
     pub ready: bool,
     pub unhealthy: bool,
+    /// Lines lost in troubles that are over.
     pub dropped_lines: u64,
+    /// Lines lost so far in troubles that go on.
+    #[serde(skip)]
+    pub dropping: BTreeMap<StreamId, u64>,
     /// How the main process of the run under way ended.
     pub end: Option<End>,
     /// Who sent the signal that ended it, where known.
@@ -27,7 +34,7 @@ pub(crate) struct Book {
 /// All books, and the latest events of all.
 #[derive(Debug)]
 pub(crate) struct Books {
-    books: BTreeMap<InstanceId, Book>,
+    books: BTreeMap<InstanceId, Box<Book>>,
     latest: VecDeque<Event>,
     next_seq: u64,
 }
@@ -53,7 +60,7 @@ impl Books {
     }
 
     pub(crate) fn get(&self, instance: InstanceId) -> Option<&Book> {
-        self.books.get(&instance)
+        self.books.get(&instance).map(|book| &**book)
     }
 
     pub(crate) fn forget(&mut self, instance: InstanceId) {
@@ -73,7 +80,7 @@ impl Books {
         kind: EventKind,
         because: String,
         when: When,
-    ) -> Event {
+    ) -> &Event {
         let event = Event {
             seq: self.next_seq,
             at: when.wall.0,
@@ -87,8 +94,7 @@ impl Books {
         if self.latest.len() == REMEMBERED {
             self.latest.pop_front();
         }
-        self.latest.push_back(event.clone());
-        event
+        self.latest.push_back_mut(event)
     }
 
     /// Keeps what a fact says about an instance.
@@ -178,12 +184,12 @@ impl Book {
         let lasted = self
             .spawned_at
             .map_or(0, |at| when.mono.since(at).as_millis());
-        self.last_run = Some(LastRun {
+        self.last_run = Some(Box::new(LastRun {
             run: run.map_or(0, |run| run.0),
             ended: when.wall.0,
             lasted_ms: u64::try_from(lasted).unwrap_or(u64::MAX),
             end: end.to_string(),
-        });
+        }));
     }
 }
 
@@ -304,7 +310,7 @@ fn exited(end: End) -> EventKind {
             code: None,
             signal: Some(signal.to_string()),
         },
-        End::Unknown => EventKind::Exited {
+        End::Unknown | End::Unattended => EventKind::Exited {
             code: None,
             signal: None,
         },

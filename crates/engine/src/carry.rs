@@ -2,13 +2,16 @@
 
 use std::rc::Rc;
 
-use aplomb_core::spec::{Command, LogTo, Moment, Pause, Reload, Request, Spec, Stop, StopStep};
+use aplomb_core::spec::{
+    Command, LogTo, Moment, Pause, Reload, Request, Spec, Stop, StopStep, Whom,
+};
 use aplomb_core::{
     Action, Do, Duration, Fact, How, InstanceId, RunEvent, RunId, Shown, Target, Task,
 };
 use aplomb_logs::{Outputs, Settings, Sink};
-use aplomb_platform::{Launch, Member, Output, Platform, StreamId, TreeId};
+use aplomb_platform::{Asking, Launch, Member, Output, Platform, StreamId, TreeId};
 use aplomb_protocol::EventKind;
+use aplomb_units::words::is_absolute;
 
 use crate::books::event_of;
 use crate::engine::Engine;
@@ -73,17 +76,7 @@ impl<P: Platform> Engine<P> {
             Do::WatchHealth => self.watch_health(instance, run),
             Do::StopWatchingHealth => self.stop_watching_health(run),
             Do::Signal(signal, target) => self.signal(run, signal, target),
-            Do::Request(_) => {
-                let because = "this system has no such way to ask a program to end".to_owned();
-                self.tell(
-                    instance,
-                    Some(run),
-                    EventKind::CommandFailed {
-                        what: "stop".to_owned(),
-                    },
-                    because,
-                );
-            }
+            Do::Request(at) => self.request_step(instance, run, at),
             Do::Kill(target) => self.kill(run, target),
             Do::Freeze => {
                 let frozen = self.with_tree(run, |platform, tree| platform.freeze(tree));
@@ -116,12 +109,60 @@ impl<P: Platform> Engine<P> {
         let Some(held) = self.runs.get(run) else {
             return;
         };
-        // Whom a signal does not reach any more is on the way to being told as ended.
-        let _gone = match (target, held.main, held.tree) {
+        let instance = held.instance;
+        let sent = match (target, held.main, held.tree) {
             (Target::Main, Some(main), _) => self.platform.signal(main.process, signal),
             (Target::Tree, _, Some(tree)) => self.platform.signal_tree(tree, signal),
             (Target::Main, None, _) | (Target::Tree, _, None) => return,
         };
+        // Whom a signal does not reach any more is on the way to being told as ended.
+        if let Err(why) = sent
+            && why.kind() == std::io::ErrorKind::Unsupported
+        {
+            self.tell(instance, Some(run), EventKind::Remark, why.to_string());
+        }
+    }
+
+    /// A step of the stop plan that is neither signal nor command.
+    fn request_step(&mut self, instance: InstanceId, run: RunId, at: u16) {
+        let standing = self.world.standing(instance);
+        let stop = standing.map(|standing| &standing.spec.stop);
+        let step = stop.and_then(|stop| Some((stop.plan.get(usize::from(at))?, stop.whom)));
+        let asking = step.and_then(|(step, whom)| Some((asking_of(&step.request)?, whom)));
+        let (Some((asking, whom)), Some(held)) = (asking, self.runs.get(run)) else {
+            return;
+        };
+        let asked = match (whom, held.main, held.tree) {
+            (Whom::Tree, _, Some(tree)) => self.platform.ask_tree(tree, asking),
+            (Whom::Mixed | Whom::Main, Some(main), _) => self.platform.ask(main.process, asking),
+            (Whom::Tree, _, None) | (Whom::Mixed | Whom::Main, None, _) | (Whom::Nobody, ..) => {
+                return;
+            }
+        };
+        if let Err(why) = asked {
+            self.unheard_by_run(instance, run, Some(asking), why.to_string());
+        }
+    }
+
+    /// A request reached nobody in a tree.
+    pub(crate) fn unheard(&mut self, tree: TreeId, asking: Option<Asking>, why: String) {
+        if let Some((run, held)) = self.runs.of_tree(tree) {
+            let instance = held.instance;
+            self.unheard_by_run(instance, run, asking, why);
+        }
+    }
+
+    fn unheard_by_run(
+        &mut self,
+        instance: InstanceId,
+        run: RunId,
+        asking: Option<Asking>,
+        why: String,
+    ) {
+        let what = "stop".to_owned();
+        self.tell(instance, Some(run), EventKind::CommandFailed { what }, why);
+        let request = asking.map(request_of);
+        self.run_event(instance, run, RunEvent::Unheard(request));
     }
 
     fn kill(&mut self, run: RunId, target: Target) {
@@ -152,6 +193,7 @@ impl<P: Platform> Engine<P> {
             self.drop_probe(probe);
         }
         self.matched.remove(&run);
+        self.name_those_left(instance, run);
         let Some(held) = self.runs.over(run) else {
             return;
         };
@@ -201,6 +243,7 @@ impl<P: Platform> Engine<P> {
             | Fact::Skipped(_)
             | Fact::CommandFailed { .. } => {}
         }
+        self.legacy.dirty.insert(instance);
         let pid = run.and_then(|run| self.main_pid(run));
         if let Some((mut kind, because)) = event_of(fact, pid) {
             if let EventKind::Killed { processes } = &mut kind {
@@ -233,6 +276,22 @@ impl<P: Platform> Engine<P> {
         // A step taken meanwhile has an appointment of its own: one word a period is enough.
         self.timers.forget(Timer::StillStopping(run));
         self.timers.at(self.now + PERIOD, Timer::StillStopping(run));
+    }
+
+    /// Where nothing is killed in the end: who lives on.
+    fn name_those_left(&mut self, instance: InstanceId, run: RunId) {
+        let standing = self.world.standing(instance);
+        if standing.is_none_or(|standing| standing.spec.stop.kill.is_some()) {
+            return;
+        }
+        let tree = self.runs.get(run).and_then(|held| held.tree);
+        let members = tree.map_or_else(Vec::new, |tree| self.platform.members(tree));
+        if members.is_empty() {
+            return;
+        }
+        let names: Vec<_> = members.iter().map(named).collect();
+        let because = format!("they live on, for nothing is killed: {}", names.join(", "));
+        self.tell(instance, Some(run), EventKind::Leftovers { names }, because);
     }
 
     /// Before the kill: who will be killed, for the event log; and how many they are.
@@ -344,7 +403,7 @@ impl<P: Platform> Engine<P> {
             let path = self.platform.directory_of(directory);
             match variables.iter_mut().find(|(known, _)| *known == name) {
                 Some((_, paths)) => {
-                    paths.push(':');
+                    paths.push_str(aplomb_platform::variables::BETWEEN_PATHS);
                     paths.push_str(&path);
                 }
                 None => variables.push((name, path)),
@@ -379,6 +438,7 @@ impl<P: Platform> Engine<P> {
             .platform
             .notify_address()
             .map_err(|why| format!("cannot open the notify socket: {why}"))?;
+        self.legacy.platform_changed |= !std::mem::replace(&mut self.notifies, true);
         Ok(Some(address))
     }
 
@@ -426,6 +486,7 @@ impl<P: Platform> Engine<P> {
         if spec.log.to == LogTo::Inherit
             && spec.log.stderr == aplomb_core::spec::StderrTo::Same
             && is_untouched(spec)
+            && self.platform.lends_output()
         {
             return Ok((Output::Inherit, Output::Inherit));
         }
@@ -526,6 +587,26 @@ impl<P: Platform> Engine<P> {
     }
 }
 
+/// A request in the platform's words; `None` for signals and commands, which have ways of their own.
+fn asking_of(request: &Request) -> Option<Asking> {
+    match request {
+        Request::CtrlC => Some(Asking::CtrlC),
+        Request::CtrlBreak => Some(Asking::CtrlBreak),
+        Request::CloseWindows => Some(Asking::CloseWindows),
+        Request::QuitThreads => Some(Asking::QuitThreads),
+        Request::Signal(_) | Request::Command(_) | Request::CommandOnly(_) => None,
+    }
+}
+
+fn request_of(asking: Asking) -> Request {
+    match asking {
+        Asking::CtrlC => Request::CtrlC,
+        Asking::CtrlBreak => Request::CtrlBreak,
+        Asking::CloseWindows => Request::CloseWindows,
+        Asking::QuitThreads => Request::QuitThreads,
+    }
+}
+
 /// The descriptor on which the main program says that it is ready.
 fn ready_fd(spec: &Spec) -> Option<u32> {
     let aplomb_core::spec::Ready::Fd(fd) = spec.ready else {
@@ -562,7 +643,7 @@ fn is_untouched(spec: &Spec) -> bool {
 }
 
 fn read_pid(path: &str) -> Option<u32> {
-    let path = if path.starts_with('/') {
+    let path = if is_absolute(path) {
         path.to_owned()
     } else {
         format!("/run/{path}")

@@ -1,6 +1,6 @@
 //! Control clients: bytes in, requests out; messages in, bytes out. Nobody's slowness is anybody else's.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 
 use aplomb_platform::{ChannelId, Platform};
@@ -31,6 +31,8 @@ pub(crate) struct Client {
 #[derive(Debug, Default)]
 pub(crate) struct Desk {
     clients: BTreeMap<ChannelId, Client>,
+    /// Those with events of this turn not written yet.
+    unsent: BTreeSet<ChannelId>,
     /// A lifeline was cut by ourselves.
     pub lost_lifeline: bool,
 }
@@ -84,7 +86,7 @@ impl Desk {
                 match request {
                     Ok(request) => heard.requests.push(request),
                     Err(why) => {
-                        self.fault(platform, channel, 0, misunderstood(&why));
+                        self.fault(platform, channel, number(&why), misunderstood(&why));
                         if matches!(why, DecodeError::TooLong { .. }) {
                             heard.gone = self.farewell(platform, channel);
                         }
@@ -113,6 +115,10 @@ impl Desk {
         if let Some(client) = self.clients.get_mut(&channel) {
             client.subscribed = Some(names);
         }
+    }
+
+    pub(crate) fn has_lifeline(&self) -> bool {
+        self.clients.values().any(|client| client.lifeline)
     }
 
     pub(crate) fn make_lifeline(&mut self, channel: ChannelId) {
@@ -152,7 +158,7 @@ impl Desk {
     }
 
     /// One event to all who want it.
-    pub(crate) fn publish(&mut self, platform: &mut impl Platform, event: &Event) {
+    pub(crate) fn publish(&mut self, event: &Event) {
         if self
             .clients
             .values()
@@ -162,7 +168,6 @@ impl Desk {
         }
         let mut line = Vec::new();
         encode(&Message::Event(event.clone()), &mut line);
-        let mut written = Vec::new();
         for (channel, client) in &mut self.clients {
             let Some(names) = &client.subscribed else {
                 continue;
@@ -171,10 +176,14 @@ impl Desk {
                 names.is_empty() || event.service.is_empty() || names.contains(&event.service);
             if wanted && client.out.len() - client.sent <= EVENT_BACKLOG {
                 client.out.extend_from_slice(&line);
-                written.push(*channel);
+                self.unsent.insert(*channel);
             }
         }
-        for channel in written {
+    }
+
+    /// Writes the events of this turn. Together: each write wakes its reader.
+    pub(crate) fn flush_events(&mut self, platform: &mut impl Platform) {
+        for channel in std::mem::take(&mut self.unsent) {
             self.flush(platform, channel);
         }
     }
@@ -218,6 +227,14 @@ impl Desk {
     /// Whether everything said has been handed to the system.
     pub(crate) fn is_quiet(&self) -> bool {
         self.clients.values().all(|client| client.out.is_empty())
+    }
+}
+
+/// The number of a request that was not understood; 0 where not even that could be read.
+fn number(why: &DecodeError) -> u64 {
+    match why {
+        DecodeError::Malformed { id, .. } => id.unwrap_or(0),
+        DecodeError::TooLong { .. } => 0,
     }
 }
 

@@ -162,7 +162,7 @@ impl<P: Platform> Engine<P> {
         match self.books.get(instance).and_then(|book| book.end) {
             Some(End::Code(code)) => tell("APLOMB_EXIT_CODE", code.to_string()),
             Some(End::Signal { signal, .. }) => tell("APLOMB_EXIT_SIGNAL", signal.to_string()),
-            Some(End::Unknown) | None => {}
+            Some(End::Unknown | End::Unattended) | None => {}
         }
         facts
     }

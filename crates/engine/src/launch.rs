@@ -4,13 +4,12 @@ use std::env;
 
 use aplomb_core::spec::{Command, EnvBase, Expansion, OwnDirectoryKind, Ready, Spec};
 use aplomb_core::{Duration, End, RunId};
+use aplomb_platform::variables;
 use aplomb_units::World as _;
 use aplomb_units::systemd::{env_file, expand};
 
 use crate::Machine;
 
-/// The search path where nothing else says one; systemd.exec(5), `$PATH`.
-const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 /// Our own variables, and those that speak to us and not to our children.
 const NOT_HANDED_ON: &[&str] = &[
     "NOTIFY_SOCKET",
@@ -73,8 +72,10 @@ pub(crate) fn environment(
     }
     for unset in &process.unset_env {
         match unset.split_once('=') {
-            Some((name, value)) => vars.retain(|(n, v)| n != name || v != value),
-            None => vars.retain(|(n, _)| n != unset),
+            Some((name, value)) => {
+                vars.retain(|(n, v)| !variables::same(n, name) || v != value);
+            }
+            None => vars.retain(|(n, _)| !variables::same(n, unset)),
         }
     }
     for (name, value) in facts.extra {
@@ -89,10 +90,11 @@ fn base(base: EnvBase, pass: &[String]) -> Vec<(String, String)> {
     match base {
         EnvBase::Inherit => ours.filter(|(name, _)| is_handed_on(name)).collect(),
         EnvBase::Clean => {
-            let mut vars = vec![("PATH".to_owned(), PATH.to_owned())];
-            let language = env::var("LANG").unwrap_or_else(|_| "C.UTF-8".to_owned());
-            vars.push(("LANG".to_owned(), language));
-            vars.extend(ours.filter(|(name, _)| pass.contains(name)));
+            let mut vars = variables::clean();
+            let passed = |name: &str| pass.iter().any(|wanted| variables::same(wanted, name));
+            for (name, value) in ours.filter(|(name, _)| passed(name)) {
+                set(&mut vars, &name, value);
+            }
             vars
         }
     }
@@ -150,6 +152,8 @@ fn result_variables(end: End) -> [(&'static str, String); 3] {
             }
         }
         End::Unknown => ("success", "exited", "0".to_owned()),
+        // systemd.exec(5) has no word for it; `resources` is its word for what lies with the manager.
+        End::Unattended => ("resources", "exited", "1".to_owned()),
     };
     [
         ("SERVICE_RESULT", result.to_owned()),
@@ -201,7 +205,7 @@ fn read_file(
 }
 
 fn set(vars: &mut Vec<(String, String)>, name: &str, value: String) {
-    match vars.iter_mut().find(|(n, _)| n == name) {
+    match vars.iter_mut().find(|(n, _)| variables::same(n, name)) {
         Some((_, v)) => *v = value,
         None => vars.push((name.to_owned(), value)),
     }
@@ -211,7 +215,7 @@ fn set(vars: &mut Vec<(String, String)>, name: &str, value: String) {
 pub(crate) fn words(command: &Command, env: &[(String, String)]) -> Vec<String> {
     let lookup = |name: &str| {
         env.iter()
-            .find(|(n, _)| n == name)
+            .find(|(n, _)| variables::same(n, name))
             .map(|(_, value)| value.clone())
     };
     let args = match command.expansion {

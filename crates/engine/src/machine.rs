@@ -76,7 +76,11 @@ fn is_number(name: &str) -> bool {
 impl World for Machine {
     fn file(&self, path: &str) -> FileKind {
         let Ok(metadata) = fs::metadata(path) else {
-            return FileKind::Missing;
+            // A program may be named without its ending.
+            return match aplomb_platform::program_at(path) {
+                Some(_) => FileKind::File { executable: true },
+                None => FileKind::Missing,
+            };
         };
         if metadata.is_dir() {
             FileKind::Directory
@@ -87,6 +91,14 @@ impl World for Machine {
         } else {
             FileKind::Other
         }
+    }
+
+    fn search_path(&self, directories: &[String]) -> String {
+        directories.join(aplomb_platform::variables::BETWEEN_PATHS)
+    }
+
+    fn find_program(&self, name: &str, search_path: &str) -> Option<String> {
+        aplomb_platform::find_program(name, search_path)
     }
 
     fn head(&self, path: &str) -> Option<Vec<u8>> {

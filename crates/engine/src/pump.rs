@@ -49,7 +49,7 @@ struct Watch {
 struct Loop {
     port: Shared,
     out: Sender<FromPump>,
-    ways: BTreeMap<StreamId, Way>,
+    ways: BTreeMap<StreamId, Box<Way>>,
     /// When streams have something to do although nobody writes. Only those that have are looked at.
     due: BTreeSet<(Instant, StreamId)>,
     desk: Desk,
@@ -85,8 +85,14 @@ pub(crate) fn run(port: Box<dyn PumpPort>, inbox: &Receiver<ToPump>, out: Sender
         if pump.wait(until, &mut events).is_err() {
             return;
         }
-        if pump.hear(inbox) == Told::Quit {
-            return pump.finish_all();
+        match pump.hear(inbox) {
+            Told::GoOn => {}
+            Told::Quit => return pump.finish_all(),
+            Told::Leave => {
+                // What is dropped is closed, and services would write to nobody.
+                std::mem::forget(pump);
+                return;
+            }
         }
         for event in events.drain(..) {
             match event {
@@ -104,6 +110,7 @@ pub(crate) fn run(port: Box<dyn PumpPort>, inbox: &Receiver<ToPump>, out: Sender
 enum Told {
     GoOn,
     Quit,
+    Leave,
 }
 
 /// What reading a stream once came to.
@@ -227,8 +234,9 @@ impl Loop {
         loop {
             match inbox.try_recv() {
                 Ok(message) => {
-                    if self.told(message) == Told::Quit {
-                        return Told::Quit;
+                    let told = self.told(message);
+                    if told != Told::GoOn {
+                        return told;
                     }
                 }
                 Err(TryRecvError::Empty) => return Told::GoOn,
@@ -242,11 +250,11 @@ impl Loop {
             ToPump::Open { stream, settings } => {
                 self.ways.insert(
                     stream,
-                    Way {
+                    Box::new(Way {
                         stream: Stream::new(settings),
                         watch: None,
                         wakes: None,
-                    },
+                    }),
                 );
                 self.with_way(stream, |_, _, _| {});
             }
@@ -277,6 +285,7 @@ impl Loop {
                 self.forget(stream);
             }
             ToPump::Quit => return Told::Quit,
+            ToPump::Leave => return Told::Leave,
         }
         Told::GoOn
     }
@@ -433,6 +442,10 @@ fn message_of(stream: StreamId, fact: Fact) -> Option<FromPump> {
                 fault.meaning()
             ),
         ),
+        Fact::StillDropping { loss } => Some(FromPump::Dropping {
+            stream,
+            lines: loss.lines,
+        }),
         Fact::Recovered { loss, .. } => {
             let because = format!(
                 "its output is stored again; {} lines ({} bytes) were lost",

@@ -31,7 +31,7 @@ pub(crate) struct Run {
 /// All runs, and the way back from what the system tells.
 #[derive(Debug, Default)]
 pub(crate) struct Runs {
-    runs: BTreeMap<RunId, Run>,
+    runs: BTreeMap<RunId, Box<Run>>,
     trees: BTreeMap<TreeId, RunId>,
     owners: BTreeMap<ProcessId, Owner>,
 }
@@ -39,21 +39,23 @@ pub(crate) struct Runs {
 impl Runs {
     /// The run, made on first mention.
     pub(crate) fn of(&mut self, id: RunId, instance: InstanceId) -> &mut Run {
-        self.runs.entry(id).or_insert_with(|| Run {
-            instance,
-            tree: None,
-            main: None,
-            commands: Vec::new(),
-            searches: 0,
+        self.runs.entry(id).or_insert_with(|| {
+            Box::new(Run {
+                instance,
+                tree: None,
+                main: None,
+                commands: Vec::new(),
+                searches: 0,
+            })
         })
     }
 
     pub(crate) fn get(&self, id: RunId) -> Option<&Run> {
-        self.runs.get(&id)
+        self.runs.get(&id).map(|run| &**run)
     }
 
     pub(crate) fn get_mut(&mut self, id: RunId) -> Option<&mut Run> {
-        self.runs.get_mut(&id)
+        self.runs.get_mut(&id).map(|run| &mut **run)
     }
 
     pub(crate) fn planted(&mut self, id: RunId, tree: TreeId) {
@@ -97,7 +99,7 @@ impl Runs {
     pub(crate) fn ended(&mut self, process: ProcessId) -> Option<Owner> {
         let owner = self.owners.remove(&process)?;
         if let Owner::Task(id, _) = owner
-            && let Some(run) = self.runs.get_mut(&id)
+            && let Some(run) = self.runs.get_mut(&id).map(|run| &mut **run)
         {
             run.commands
                 .retain(|(_, started)| started.process != process);
@@ -135,6 +137,6 @@ impl Runs {
         for started in processes {
             self.owners.remove(&started.process);
         }
-        Some(run)
+        Some(*run)
     }
 }

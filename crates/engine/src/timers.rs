@@ -18,6 +18,8 @@ pub(crate) enum Timer {
     FindMain(RunId),
     /// Another word on what a stop still waits for.
     StillStopping(RunId),
+    /// The client whose lifeline a dead engine held must have come back.
+    Lifeline,
 }
 
 /// Appointments in the order of time. The same one twice is two appointments; late ones must be harmless.

@@ -12,6 +12,9 @@ use jiff::Timestamp;
 use jiff::civil::{DateTime, Time, Weekday};
 use jiff::tz::TimeZone;
 
+/// The rules of this machine's local time, by localtime(5); absent on other systems.
+const LOCAL_TIME: &str = "/etc/localtime";
+
 /// A time of the wall clock, in microseconds since 1970-01-01T00:00:00 UTC. It may go back when someone sets the clock.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Wall(i64);
@@ -107,7 +110,11 @@ impl Zone {
 
     /// What this machine is set to, by `TZ` or its time zone setting; UTC if that cannot be known.
     pub fn local() -> Zone {
-        Zone::of(TimeZone::try_system().unwrap_or(TimeZone::UTC))
+        // The file itself says all we need. To find out its name, every file of the time zone database is looked at.
+        let own = std::env::var_os("TZ").is_none();
+        let rules = own.then(|| std::fs::read(LOCAL_TIME).ok()).flatten();
+        let rules = rules.and_then(|rules| TimeZone::tzif("local", &rules).ok());
+        Zone::of(rules.unwrap_or_else(|| TimeZone::try_system().unwrap_or(TimeZone::UTC)))
     }
 
     pub(crate) fn of(rules: TimeZone) -> Zone {

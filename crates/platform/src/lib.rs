@@ -8,17 +8,34 @@
 
 mod duties;
 mod executable;
+mod keepsake;
 mod launch;
+mod private;
 mod spawn_error;
 
 pub mod fake;
 #[cfg(target_os = "linux")]
 pub mod linux;
+pub mod variables;
+#[cfg(windows)]
+pub mod windows;
+
+/// The platform of the system this is built for.
+#[cfg(target_os = "linux")]
+pub use linux::Linux as Native;
+#[cfg(windows)]
+pub use windows::Windows as Native;
 
 pub use duties::{
-    ChannelId, Happened, Holding, HostSignal, Member, Notification, Peer, Platform, ProcessId,
-    Pump, PumpEvent, PumpPort, Sent, SocketId, Started, StreamId, TreeId, Usage,
+    Asking, ChannelId, Control, Happened, Holding, HostSignal, Lasting, LastingMemory, Member,
+    Notification, Peer, Platform, ProcessId, Pump, PumpEvent, PumpPort, Sent, SocketId, Started,
+    StreamId, TreeId, Usage,
 };
-pub use executable::is_executable;
+pub use executable::{find_program, is_executable, program_at};
+pub use keepsake::{
+    Descriptor, Found, PlatformKeepsake, ProcessKeepsake, SocketKeepsake, StreamKeepsake,
+    TreeKeepsake,
+};
 pub use launch::{Launch, Output};
+pub use private::create_private;
 pub use spawn_error::{SpawnError, Step};

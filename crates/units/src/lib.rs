@@ -7,6 +7,7 @@
 
 pub mod check;
 pub mod diagnostic;
+pub mod nssm;
 pub mod render;
 pub mod source;
 pub mod systemd;

@@ -249,6 +249,14 @@ impl Engine {
         self.line.ask(ask)
     }
 
+    /// The engine's own number; `child` is its keeper.
+    pub(crate) fn pid(&mut self) -> i32 {
+        let Answer::Hello { pid, .. } = self.ask(Ask::Hello).expect("hello") else {
+            panic!("an answer that is no greeting");
+        };
+        i32::try_from(pid).expect("a pid")
+    }
+
     /// What came of asking for something to be done.
     pub(crate) fn outcomes(&mut self, ask: Ask) -> Vec<Outcome> {
         let Answer::Outcomes { outcomes } = self.ask(ask).expect("outcomes") else {

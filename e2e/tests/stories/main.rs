@@ -19,6 +19,7 @@ mod half_line;
 mod hooks;
 mod instances;
 mod interrupt;
+mod later_load;
 mod lifeline;
 mod listen;
 mod log_permission;

@@ -1,7 +1,5 @@
-//! Starting an engine that outlives the terminal: a child in a session of its own.
-//!
-//! The child leaves the session itself, first thing, because only then no code runs between fork and exec. Its standard
-//! error goes to a file beside the socket, so that its last words can be told when it ends.
+//! Starting an engine that outlives the terminal: a child in a session of its own. Its standard error goes to a file,
+//! so that its last words can be told when it ends.
 
 use std::ffi::OsString;
 use std::fs::{self, File};
@@ -14,6 +12,7 @@ use std::time::{Duration, Instant};
 use crate::failure::{Exit, Failure};
 
 use super::endpoint::{Endpoint, EndpointError, Stream};
+use super::of_system::session;
 
 /// How long a new engine may take until it listens.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -61,7 +60,7 @@ impl From<DetachError> for Failure {
 /// Starts `aplomb engine` with these arguments and waits until it listens at the endpoint.
 pub(crate) fn start_engine(endpoint: &Endpoint, args: &[OsString]) -> Result<Started, DetachError> {
     endpoint.prepare()?;
-    let words = words_of(endpoint);
+    let words = endpoint.words();
     let mut child =
         spawn(endpoint, args, &words).map_err(|source| DetachError::Spawn { source })?;
     let begun = Instant::now();
@@ -97,11 +96,6 @@ pub(crate) fn how_it_ended(child: &mut Child) -> Option<ExitStatus> {
     }
 }
 
-/// Where an engine at this endpoint leaves what it says to standard error.
-pub(crate) fn words_of(endpoint: &Endpoint) -> PathBuf {
-    endpoint.path.with_extension("err")
-}
-
 /// The last three lines of what an engine said.
 pub(crate) fn last_words(file: &PathBuf) -> String {
     let text = fs::read(file).unwrap_or_default();
@@ -111,21 +105,17 @@ pub(crate) fn last_words(file: &PathBuf) -> String {
 }
 
 fn spawn(endpoint: &Endpoint, args: &[OsString], words: &PathBuf) -> io::Result<Child> {
-    Command::new(std::env::current_exe()?)
+    let mut engine = Command::new(std::env::current_exe()?);
+    session::apart(&mut engine);
+    engine
         .arg("engine")
         .arg("--detached")
         .arg("--socket")
         .arg(&endpoint.path)
         .args(args)
-        .current_dir("/")
+        .current_dir(session::safe_directory())
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .stderr(File::create(words)?)
         .spawn()
-}
-
-/// Leaves the terminal's session; called by the detached engine before anything else.
-pub(crate) fn leave_session() {
-    // Fails only for the leader of a process group, which is out of reach of the terminal's signals already.
-    let _ = rustix::process::setsid();
 }

@@ -13,6 +13,7 @@ mod install;
 mod list;
 mod logs;
 mod man;
+pub(crate) mod nssm;
 mod pause;
 mod processes;
 mod reload;
@@ -29,6 +30,8 @@ mod start;
 mod status;
 mod stop;
 mod up;
+mod upgrade;
+mod why;
 
 use aplomb_protocol::{Answer, Ask, Outcome, ServiceStatus};
 use aplomb_units::words::nearest;
@@ -61,8 +64,10 @@ pub(crate) enum Verb {
     Logs(logs::Logs),
     Events(events::Events),
     Processes(processes::Processes),
+    Why(why::Why),
     Analyze(analyze::Analyze),
     Rotate(rotate::Rotate),
+    Upgrade(upgrade::Upgrade),
     Show(show::Show),
     Install(install::Install),
     Remove(remove::Remove),
@@ -72,6 +77,7 @@ pub(crate) enum Verb {
     Reset(reset::Reset),
     Check(check::Check),
     Convert(convert::Convert),
+    Nssm(nssm::Nssm),
     Schema(schema::Schema),
     Completions(completions::Completions),
     #[command(hide = true)]
@@ -85,6 +91,7 @@ impl Verb {
     pub(crate) fn run(self, context: &mut Context) -> Result<u8, Failure> {
         let exit = match self {
             Verb::Run(args) => return args.run(context),
+            Verb::Nssm(verb) => return verb.run(context),
             Verb::Engine(args) => {
                 return foreground::engine(&args, &context.endpoint, &mut context.ui);
             }
@@ -103,7 +110,9 @@ impl Verb {
             Verb::Events(verb) => verb.run(context)?,
             Verb::Analyze(verb) => verb.run(context)?,
             Verb::Processes(verb) => verb.run(context)?,
+            Verb::Why(verb) => verb.run(context)?,
             Verb::Rotate(verb) => verb.run(context)?,
+            Verb::Upgrade(verb) => verb.run(context)?,
             Verb::Show(verb) => verb.run(context)?,
             Verb::Install(verb) => verb.run(context)?,
             Verb::Remove(verb) => verb.run(context)?,

@@ -5,6 +5,8 @@
 
 use alloc::string::ToString;
 
+use serde::{Deserialize, Serialize};
+
 use super::start::{hook_from, main_outcome};
 use super::{Cx, Instance, Main, Mode, Over, Overruled, Run, State, place, task_name};
 use crate::because::Because;
@@ -12,10 +14,10 @@ use crate::event::{Do, Fact, How, Notify, RunEvent, Target, Task};
 use crate::quantity::{Duration, End, ExitCode, Instant};
 use crate::restart::Outcome;
 use crate::signal::Signal;
-use crate::spec::{Moment, Pause, Request, Spec, Whom};
+use crate::spec::{Moment, Pause, Request, Spec, StopStep, Whom};
 
 /// A stop under way.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub(crate) struct Stopping {
     pub run: Run,
     pub phase: StopPhase,
@@ -32,7 +34,7 @@ pub(crate) struct Stopping {
 }
 
 /// What the stop waits for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub(crate) enum StopPhase {
     Hook(u16),
     PreStop,
@@ -255,7 +257,7 @@ impl Instance {
     }
 
     /// Takes the first step of the plan at or after `from` that there is any sense in.
-    fn step_from(&mut self, spec: &Spec, from: u16, cx: &mut Cx<'_>) {
+    pub(super) fn step_from(&mut self, spec: &Spec, from: u16, cx: &mut Cx<'_>) {
         let State::Stopping(stopping) = &mut self.state else {
             return;
         };
@@ -289,7 +291,10 @@ impl Instance {
                 | Request::CtrlBreak
                 | Request::CloseWindows
                 | Request::QuitThreads => {
-                    return self.request_step(at, step.grace, cx);
+                    if reaches_nobody(stopping.run, spec.stop.whom) {
+                        continue;
+                    }
+                    return self.request_step(at, step, cx);
                 }
             }
         }
@@ -348,16 +353,16 @@ impl Instance {
         cx.act(run, Do::Spawn(Task::StopStep(at)));
     }
 
-    fn request_step(&mut self, at: u16, grace: Option<Duration>, cx: &mut Cx<'_>) {
+    fn request_step(&mut self, at: u16, step: &StopStep, cx: &mut Cx<'_>) {
         let State::Stopping(stopping) = &mut self.state else {
             return;
         };
         let run = stopping.run.id;
-        let grace = stopping.take_step(StopPhase::Step(at), grace, cx.now);
+        let grace = stopping.take_step(StopPhase::Step(at), step.grace, cx.now);
         cx.tell(
             Some(run),
             Fact::StopStep {
-                step: task_name(Task::StopStep(at)).to_string(),
+                step: request_name(&step.request).into(),
                 grace,
             },
         );
@@ -388,7 +393,7 @@ impl Instance {
         });
     }
 
-    fn kill(&mut self, spec: &Spec, how: How, cx: &mut Cx<'_>) {
+    pub(super) fn kill(&mut self, spec: &Spec, how: How, cx: &mut Cx<'_>) {
         let State::Stopping(stopping) = &mut self.state else {
             return;
         };
@@ -492,6 +497,30 @@ impl Instance {
             | RunEvent::Health(_)
             | RunEvent::Frozen(_)
             | RunEvent::Thawed(_) => {}
+            RunEvent::Unheard(request) => self.stopping_unheard(spec, request.as_ref(), cx),
+        }
+    }
+
+    /// Nobody heard a request: what time it has is better spent on the next step. One that was heard of too late, in
+    /// the time of another step, changes nothing.
+    fn stopping_unheard(&mut self, spec: &Spec, request: Option<&Request>, cx: &mut Cx<'_>) {
+        let State::Stopping(stopping) = &self.state else {
+            return;
+        };
+        let StopPhase::Step(at) = stopping.phase else {
+            return;
+        };
+        let step = spec
+            .stop
+            .plan
+            .get(usize::from(at))
+            .map(|step| &step.request);
+        let same = match request {
+            None => step.is_some_and(is_signal),
+            Some(_) => step == request,
+        };
+        if same {
+            self.step_from(spec, at + 1, cx);
         }
     }
 
@@ -669,7 +698,7 @@ fn earliest(one: Option<Instant>, other: Option<Instant>) -> Option<Instant> {
 }
 
 /// The command of ours whose end this phase waits for.
-fn command_of(phase: StopPhase) -> Option<Task> {
+pub(super) fn command_of(phase: StopPhase) -> Option<Task> {
     match phase {
         StopPhase::Hook(at) => Some(Task::Hook(at)),
         StopPhase::PreStop => Some(Task::PreStop),
@@ -685,6 +714,18 @@ fn command_of(phase: StopPhase) -> Option<Task> {
 
 fn is_signal(request: &Request) -> bool {
     matches!(request, Request::Signal(_))
+}
+
+/// A request that is neither signal nor command, as people know it.
+fn request_name(request: &Request) -> &'static str {
+    match request {
+        Request::CtrlC => "Ctrl+C",
+        Request::CtrlBreak => "Ctrl+Break",
+        Request::CloseWindows => "WM_CLOSE",
+        Request::QuitThreads => "WM_QUIT",
+        Request::Signal(_) => "signal",
+        Request::Command(_) | Request::CommandOnly(_) => "command",
+    }
 }
 
 fn has_command(spec: &Spec) -> bool {

@@ -12,8 +12,10 @@ mod process;
 mod ready;
 mod restart;
 mod sandbox;
+mod shared;
 mod stop;
 
+use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::vec::Vec;
 
@@ -31,6 +33,8 @@ pub use restart::{
     ExitAction, ExitRules, ExitSet, GiveUp, Growth, Restart, RestartWhen, StartLimit,
 };
 pub use sandbox::{Capabilities, PathRule, PathRuleKind, ProtectHome, ProtectSystem, Sandbox};
+pub use shared::Shared;
+pub(crate) use shared::Usual;
 pub use stop::{PreStop, Request, Stop, StopStep, Whom};
 
 use crate::quantity::Duration;
@@ -49,7 +53,7 @@ pub struct Spec {
     pub start_mode: StartMode,
     /// All must hold when a start begins, else the start is skipped (or fails, for an assertion).
     pub conditions: Vec<Condition>,
-    pub depends: Depends,
+    pub depends: Shared<Depends>,
 
     /// The program; several only for a oneshot, then run in turn. Empty only for a target or a oneshot that stays.
     pub start: Vec<Command>,
@@ -64,23 +68,23 @@ pub struct Spec {
     /// Pause and continue: by default the whole tree is frozen and thawed.
     pub pause: Pause,
     /// What every program of this service finds around it.
-    pub process: Process,
+    pub process: Shared<Process>,
 
     pub ready: Ready,
     /// From the first command to ready. `None`: for ever.
     pub start_timeout: Option<Duration>,
     /// A sign of life is owed at least this often once running.
     pub watchdog: Option<Duration>,
-    pub health: Option<Health>,
-    pub restart: Restart,
-    pub exit: ExitRules,
+    pub health: Option<Box<Health>>,
+    pub restart: Shared<Restart>,
+    pub exit: Shared<ExitRules>,
     /// A run longer than this is ended and counts as a failure by timeout, so that `restart` decides what follows.
     pub max_run_time: Option<Duration>,
-    pub stop: Stop,
+    pub stop: Shared<Stop>,
 
     /// Sockets held by the engine and handed to the program.
     pub listen: Vec<Listen>,
-    pub log: Log,
+    pub log: Shared<Log>,
     pub hooks: Vec<Hook>,
 }
 
@@ -95,24 +99,24 @@ impl Spec {
             kind: Kind::default(),
             start_mode: StartMode::default(),
             conditions: Vec::new(),
-            depends: Depends::default(),
+            depends: Shared::default(),
             start: Vec::new(),
             start_condition: Vec::new(),
             start_pre: Vec::new(),
             start_post: Vec::new(),
             reload: Reload::default(),
             pause: Pause::default(),
-            process: Process::default(),
+            process: Shared::default(),
             ready: Ready::default(),
             start_timeout: Some(Duration::from_secs(90)),
             watchdog: None,
             health: None,
-            restart: Restart::default(),
-            exit: ExitRules::default(),
+            restart: Shared::default(),
+            exit: Shared::default(),
             max_run_time: None,
-            stop: Stop::default(),
+            stop: Shared::default(),
             listen: Vec::new(),
-            log: Log::default(),
+            log: Shared::default(),
             hooks: Vec::new(),
         }
     }
@@ -127,6 +131,32 @@ impl Spec {
     /// `2` of `web@2`.
     pub fn instance(&self) -> Option<&str> {
         self.name.split_once('@').map(|(_, label)| label)
+    }
+}
+
+/// What the parts of definitions usually are, so that a thousand equal ones are kept once.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Common {
+    depends: Usual<Depends>,
+    process: Usual<Process>,
+    restart: Usual<Restart>,
+    exit: Usual<ExitRules>,
+    stop: Usual<Stop>,
+    log: Usual<Log>,
+}
+
+impl Common {
+    /// Lets a definition have its parts in common with those that were here before.
+    pub(crate) fn unite(&mut self, spec: &mut Spec) {
+        self.depends.unite(&mut spec.depends);
+        self.process.unite(&mut spec.process);
+        self.restart.unite(&mut spec.restart);
+        self.exit.unite(&mut spec.exit);
+        self.stop.unite(&mut spec.stop);
+        self.log.unite(&mut spec.log);
+        // Lists grow by doubling, and nothing is added to them any more.
+        spec.start.shrink_to_fit();
+        spec.name.shrink_to_fit();
     }
 }
 
@@ -178,5 +208,8 @@ pub enum Pause {
     #[default]
     Freeze,
     /// The program's own commands.
-    Commands { pause: Command, resume: Command },
+    Commands {
+        pause: Box<Command>,
+        resume: Box<Command>,
+    },
 }

@@ -66,6 +66,29 @@ fn the_steps_of_the_plan_follow_each_other_after_their_grace() {
 }
 
 #[test]
+fn a_request_nobody_heard_gives_its_time_to_the_next() {
+    let mut sim = stubborn(|a| {
+        a.stop.plan = vec![
+            step(Request::CtrlC, 5),
+            step(Request::CloseWindows, 5),
+            step(Request::Signal(Signal::TERM), 5),
+        ];
+    });
+    sim.stop("a");
+    assert!(sim.did("a").contains(&Do::Request(0)));
+    sim.happens("a", RunEvent::Unheard(Some(Request::CtrlC)));
+    assert!(sim.did("a").contains(&Do::Request(1)));
+    // Word of the first comes once more, too late: it is not about the second.
+    sim.happens("a", RunEvent::Unheard(Some(Request::CtrlC)));
+    let term = Do::Signal(Signal::TERM, Target::Tree);
+    assert!(!sim.did("a").contains(&term));
+    sim.happens("a", RunEvent::Unheard(Some(Request::CloseWindows)));
+    assert!(sim.did("a").contains(&term));
+    sim.happens("a", RunEvent::Unheard(None));
+    assert!(sim.did("a").contains(&Do::Kill(Target::Tree)));
+}
+
+#[test]
 fn grace_periods_are_cut_to_the_budget() {
     let mut sim = stubborn(|a| {
         a.stop.budget = Some(s(5));

@@ -245,7 +245,10 @@ pub(super) fn follow(tree: &mut Tree, what: &RunEvent) {
         RunEvent::TreeEmpty => tree.watching = false,
         RunEvent::Frozen(_) => tree.freezing = false,
         RunEvent::Thawed(_) => tree.thawing = false,
-        RunEvent::Ready | RunEvent::ReadyImpossible(_) | RunEvent::Health(_) => {}
+        RunEvent::Ready
+        | RunEvent::ReadyImpossible(_)
+        | RunEvent::Health(_)
+        | RunEvent::Unheard(_) => {}
         RunEvent::Notify(_) => tree.reloading = false,
     }
 }

@@ -3,6 +3,7 @@
 //! Situations that differ only in the time of day and the numbers of runs count as one. When a law is broken the
 //! shortest story that breaks it is printed; it then becomes a story of its own.
 
+use std::boxed::Box;
 use std::collections::HashSet;
 use std::string::{String, ToString};
 use std::vec;
@@ -155,13 +156,13 @@ fn every_situation_of_a_service_that_notifies_keeps_the_laws() {
         a.ready = notifies();
         a.reload = Reload::Notify(Signal::HUP);
         a.watchdog = Some(s(3));
-        a.health = Some(Health {
+        a.health = Some(Box::new(Health {
             check: Check::Port("x:1".into()),
             interval: s(10),
             timeout: s(1),
             threshold: 2,
             then: HealthAction::Restart,
-        });
+        }));
     });
     let mut alphabet = Alphabet {
         notify: vec![
@@ -212,8 +213,8 @@ fn every_situation_of_a_forking_service_keeps_the_laws() {
 #[test]
 fn every_situation_of_pause_and_reload_keeps_the_laws() {
     let by_commands = Pause::Commands {
-        pause: command(),
-        resume: command(),
+        pause: Box::new(command()),
+        resume: Box::new(command()),
     };
     for pause in [Pause::Freeze, by_commands] {
         let spec = small("a", |a| {

@@ -3,6 +3,7 @@
 //! A failure prints the world's seed; `APLOMB_SEED=N cargo test -p aplomb-core long_stories` tells that one again.
 //! `APLOMB_EVENTS=N` asks for more than the usual number.
 
+use std::boxed::Box;
 use std::string::{String, ToString};
 use std::vec::Vec;
 use std::{env, format, println, vec};
@@ -109,13 +110,13 @@ fn random_life(spec: &mut Spec, chance: &mut Chance) {
         spec.max_run_time = Some(s(50));
     }
     if chance.one_in(4) {
-        spec.health = Some(Health {
+        spec.health = Some(Box::new(Health {
             check: Check::File("x".to_string()),
             interval: s(10),
             timeout: s(1),
             threshold: 2,
             then: chance.of(&[HealthAction::Nothing, HealthAction::Restart]),
-        });
+        }));
     }
     spec.reload = match chance.below(4) {
         0 => Reload::Commands(commands(chance.below(3))),
@@ -125,8 +126,8 @@ fn random_life(spec: &mut Spec, chance: &mut Chance) {
     };
     if chance.one_in(3) {
         spec.pause = Pause::Commands {
-            pause: command(),
-            resume: command(),
+            pause: Box::new(command()),
+            resume: Box::new(command()),
         };
     }
     for on in [Moment::StartPre, Moment::StopPre] {
@@ -171,7 +172,7 @@ fn random_stop(spec: &mut Spec, chance: &mut Chance) {
 
 fn relate(spec: &mut Spec, peer: &str, chance: &mut Chance) {
     let peer = || vec![peer.to_string()];
-    let depends = &mut spec.depends;
+    let depends = &mut *spec.depends;
     if chance.one_in(2) {
         let (after, before) = (&mut depends.after, &mut depends.before);
         // Once in a while against the order of the others, which may make a circle.

@@ -1,5 +1,6 @@
 //! One service that is up: signs of life, health, reload, pause, and how long a run may be.
 
+use std::boxed::Box;
 use std::vec;
 use std::vec::Vec;
 
@@ -94,13 +95,13 @@ fn a_longer_run_is_given_to_who_asks_for_it() {
 
 fn probed(then: HealthAction) -> Sim {
     up(|a| {
-        a.health = Some(Health {
+        a.health = Some(Box::new(Health {
             check: Check::Port("x:1".into()),
             interval: s(10),
             timeout: s(1),
             threshold: 3,
             then,
-        });
+        }));
     })
 }
 
@@ -235,8 +236,8 @@ fn a_stop_during_a_reload_ends_its_command() {
 
 fn by_commands(a: &mut Spec) {
     a.pause = Pause::Commands {
-        pause: command(),
-        resume: command(),
+        pause: Box::new(command()),
+        resume: Box::new(command()),
     };
 }
 

@@ -53,7 +53,10 @@ impl World {
         let stops = matches!(node.job, Some(Job::Stop(_) | Job::Restart));
         let patient = self.sequential || (!stops && node.idle_until.is_some());
         let blocks = |other: &&InstanceId| {
-            let stopping = self.nodes.get(*other).is_some_and(Node::is_stopping);
+            let stopping = self
+                .nodes
+                .get(*other)
+                .is_some_and(|node| node.is_stopping());
             **other != id && (!stops || stopping)
         };
         self.moving.iter().find(blocks).copied().filter(|_| patient)

@@ -5,24 +5,29 @@
 
 mod gate;
 mod node;
+mod succession;
 mod wish;
 
+use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::rc::Rc;
 use alloc::vec::Vec;
 
+use serde::{Deserialize, Serialize};
+
 use self::node::{Job, Node, StateKind};
+pub use self::succession::{Carried, Underway};
 use crate::because::Because;
 use crate::event::{Action, Event, Fact, InstanceId, RunEvent, Shown, Wish};
-use crate::graph;
+use crate::graph::{self, Edges};
 use crate::instance::{Cx, Instance, Overruled};
 use crate::quantity::{Instant, RunId};
-use crate::spec::Spec;
+use crate::spec::{Common, Shared, Spec, Usual};
 
 /// Everything there is.
 #[derive(Debug, Clone)]
 pub struct World {
-    nodes: BTreeMap<InstanceId, Node>,
+    nodes: BTreeMap<InstanceId, Box<Node>>,
     names: BTreeMap<Rc<str>, InstanceId>,
     timers: BTreeSet<(Instant, InstanceId)>,
     /// Those whose job waits for nobody in particular, only for others to be at rest.
@@ -34,10 +39,14 @@ pub struct World {
     chance: u64,
     sequential: bool,
     shutdown: Shutdown,
+    common: Common,
+    usual_edges: Usual<Edges>,
     /// Instances that are starting or stopping this very moment.
     moving: BTreeSet<InstanceId>,
     /// Instances that are not down, nor beyond any power to bring down.
     standing: usize,
+    /// Instances of which anything may have changed since it was last asked.
+    changed: BTreeSet<InstanceId>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,7 +57,7 @@ enum Shutdown {
 }
 
 /// What the operator wants of an instance.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Wanted {
     Up,
     Down,
@@ -97,8 +106,11 @@ impl World {
             chance: seed | 1,
             sequential: false,
             shutdown: Shutdown::No,
+            common: Common::default(),
+            usual_edges: Usual::default(),
             moving: BTreeSet::new(),
             standing: 0,
+            changed: BTreeSet::new(),
         }
     }
 
@@ -111,7 +123,7 @@ impl World {
     pub fn load(&mut self, specs: impl IntoIterator<Item = Spec>, now: Instant) -> Vec<InstanceId> {
         let ids = specs
             .into_iter()
-            .map(|spec| self.load_one(Rc::new(spec), now))
+            .map(|spec| self.load_one(spec, now))
             .collect();
         self.relink();
         // What a job waits for may have changed with the definitions.
@@ -120,18 +132,22 @@ impl World {
         ids
     }
 
-    fn load_one(&mut self, spec: Rc<Spec>, now: Instant) -> InstanceId {
+    fn load_one(&mut self, mut spec: Spec, now: Instant) -> InstanceId {
+        self.common.unite(&mut spec);
+        let spec = Rc::new(spec);
         let name: Rc<str> = spec.name.as_str().into();
         if let Some(id) = self.names.get(&name) {
             if let Some(node) = self.nodes.get_mut(id) {
                 node.take_spec(spec);
+                self.changed.insert(*id);
             }
             return *id;
         }
         let id = InstanceId(self.next_instance);
         self.next_instance += 1;
         self.names.insert(name.clone(), id);
-        self.nodes.insert(id, Node::new(name, spec, now));
+        self.nodes.insert(id, Box::new(Node::new(name, spec, now)));
+        self.changed.insert(id);
         id
     }
 
@@ -159,6 +175,8 @@ impl World {
             .map(|(id, node)| (*id, node.newest_spec().clone()))
             .collect();
         for (id, edges) in graph::link(&specs) {
+            let mut edges = Shared::from(edges);
+            self.usual_edges.unite(&mut edges);
             if let Some(node) = self.nodes.get_mut(&id) {
                 node.edges = edges;
                 node.held_by = None;
@@ -325,6 +343,7 @@ impl World {
         decide: impl FnOnce(&mut Instance, &Spec, &mut Cx<'_>),
     ) {
         let chance = self.next_chance();
+        self.changed.insert(id);
         let Some(node) = self.nodes.get_mut(&id) else {
             return;
         };
@@ -377,6 +396,7 @@ impl World {
         let Some(node) = self.nodes.get_mut(&id) else {
             return;
         };
+        self.changed.insert(id);
         let from = node.shown;
         let to = node.shown_now();
         let news = because

@@ -2,13 +2,15 @@
 
 use alloc::rc::Rc;
 
+use serde::{Deserialize, Serialize};
+
 use super::{Next, Wanted};
 use crate::because::Because;
 use crate::event::{How, InstanceId, Shown};
 use crate::graph::Edges;
 use crate::instance::{Down, Instance, Mode, Stage, State, StopPhase};
 use crate::quantity::Instant;
-use crate::spec::{Spec, StartMode};
+use crate::spec::{Shared, Spec, StartMode};
 
 #[derive(Debug, Clone)]
 pub(super) struct Node {
@@ -17,7 +19,7 @@ pub(super) struct Node {
     /// A newer definition, in force from the next start on.
     pub(super) next_spec: Option<Rc<Spec>>,
     pub(super) instance: Instance,
-    pub(super) edges: Edges,
+    pub(super) edges: Shared<Edges>,
     pub(super) wanted: Wanted,
     pub(super) job: Option<Job>,
     /// Why the job is wanted; what it waits for meanwhile is in `because`.
@@ -32,7 +34,7 @@ pub(super) struct Node {
 }
 
 /// A wish on its way.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub(super) enum Job {
     Start,
     Stop(How),
@@ -80,7 +82,7 @@ impl Node {
             spec,
             next_spec: None,
             instance: Instance::new(),
-            edges: Edges::default(),
+            edges: Shared::default(),
             wanted: Wanted::Down,
             job: None,
             asked: Because::NeverStarted,

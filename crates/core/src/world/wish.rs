@@ -6,7 +6,7 @@
 use alloc::collections::BTreeSet;
 use alloc::vec::Vec;
 
-use super::node::{Job, Node};
+use super::node::Job;
 use super::{Shutdown, Wanted, World};
 use crate::because::Because;
 use crate::event::{Action, Fact, How, InstanceId, Wish};
@@ -40,6 +40,7 @@ impl World {
                 continue;
             }
             node.wanted = Wanted::Up;
+            self.changed.insert(id);
             if by_operator {
                 node.instance.forget_counts();
             }
@@ -118,6 +119,7 @@ impl World {
             return;
         };
         node.wanted = Wanted::Down;
+        self.changed.insert(id);
         node.idle_until = None;
         if node.is_down() {
             if node.job.is_some() {
@@ -143,6 +145,7 @@ impl World {
             return;
         };
         self.dirty.insert(id);
+        self.changed.insert(id);
         if node.job != job {
             node.job = job;
             node.held_by = None;
@@ -173,10 +176,10 @@ impl World {
         if self.shutdown != Shutdown::No {
             return actions.push(refused(id, Wish::Restart, "everything is being shut down"));
         }
-        if self.nodes.get(&id).is_none_or(Node::is_down) {
+        if self.nodes.get(&id).is_none_or(|node| node.is_down()) {
             return self.want_start(id, because, now, actions);
         }
-        if self.nodes.get(&id).is_some_and(Node::is_disabled) {
+        if self.nodes.get(&id).is_some_and(|node| node.is_disabled()) {
             return actions.push(refused(id, Wish::Restart, "it is disabled"));
         }
         let mut pulled = Vec::new();

@@ -31,7 +31,9 @@ impl Linux {
             pid,
             tree: launch.tree,
             pidfd: None,
+            found_at: None,
         });
+        self.births += 1;
         self.trees.on_born(launch.tree, pid, launch.env);
         Ok(Started { process, pid })
     }

@@ -10,6 +10,7 @@ mod control;
 mod directories;
 mod events;
 mod host;
+pub mod keeper;
 mod notify;
 mod poller;
 mod proc;
@@ -19,12 +20,14 @@ mod ready;
 mod room;
 mod sockets;
 mod spawn;
+mod succession;
 mod sys;
 mod trees;
 mod users;
 
 use std::io;
 use std::os::fd::OwnedFd;
+use std::path::Path;
 
 use aplomb_core::spec::{Listen, OwnDirectory, Resources};
 use aplomb_core::{Instant, Signal, Wall};
@@ -35,6 +38,7 @@ use rustix::time::{ClockId, clock_gettime};
 use self::channels::Channels;
 use self::control::Control;
 use self::host::HostSignals;
+use self::keeper::Birth;
 use self::notify::NotifySocket;
 use self::poller::{Poller, Source};
 use self::processes::{Process, Processes};
@@ -43,11 +47,13 @@ use self::ready::ReadyPipes;
 use self::room::OpenFiles;
 use self::sockets::Sockets;
 use self::spawn::LowDescriptors;
+use self::succession::Kept;
 use self::sys::Nursery;
 use self::trees::Trees;
 use crate::{
-    ChannelId, Happened, Holding, Launch, Member, Platform, ProcessId, Pump, PumpPort, Sent,
-    SocketId, SpawnError, Started, TreeId, Usage,
+    ChannelId, Found, Happened, Holding, Launch, Member, Platform, PlatformKeepsake, ProcessId,
+    ProcessKeepsake, Pump, PumpPort, Sent, SocketId, SocketKeepsake, SpawnError, Started, TreeId,
+    TreeKeepsake, Usage,
 };
 
 /// What of the kernel is used where it is there: all of it by default. With less one sees how older and stricter systems
@@ -67,6 +73,25 @@ impl Default for Means {
             clone3: true,
             shared_descriptors: true,
         }
+    }
+}
+
+/// Where process numbers mean what they do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Host {
+    /// The kernel's name for the time since it booted; empty where it does not tell.
+    pub boot: String,
+    /// The PID namespace we are in.
+    pub namespace: u64,
+}
+
+/// This machine, since it booted, as this process sees it.
+pub fn host() -> Host {
+    let boot = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
+    let namespace = rustix::fs::stat("/proc/self/ns/pid").map_or(0, |stat| stat.st_ino);
+    Host {
+        boot: boot.trim().to_owned(),
+        namespace,
     }
 }
 
@@ -91,7 +116,20 @@ pub struct Linux {
     turn: Vec<(Source, EventFlags)>,
     /// Told with the next wait.
     pending: Vec<Happened>,
+    kept: Option<Kept>,
+    /// What an earlier engine left and is not taken up yet.
+    left: PlatformKeepsake,
+    /// Children born since memory was last given back.
+    births: usize,
 }
+
+/// Whether there is time for what would only keep others waiting otherwise.
+fn is_far(until: Option<Instant>) -> bool {
+    until.is_none_or(|until| until.since(poller::now()) >= std::time::Duration::from_millis(50))
+}
+
+/// So many births leave memory behind that is worth giving back.
+const MANY_BIRTHS: usize = 256;
 
 impl Linux {
     /// Takes over this process: its signals are blocked from now on, its orphaned descendants come to it, and every child
@@ -104,18 +142,28 @@ impl Linux {
 
     /// As [`Linux::new`], with less than the kernel offers.
     pub fn with(means: Means) -> io::Result<Linux> {
+        Linux::born(means, None, PlatformKeepsake::default())
+    }
+
+    /// As [`Linux::with`], for an engine with a keeper, after one that left this.
+    pub fn born(means: Means, birth: Option<Birth>, left: PlatformKeepsake) -> io::Result<Linux> {
         // First, so that their numbers are low.
+        sys::heap::one_arena();
         let terminal = spawn::open_terminal();
         let low = LowDescriptors::take()?;
         let host = HostSignals::open()?;
         let poller = Poller::new()?;
         poller.add(host.fd(), Source::Signals, EventFlags::IN)?;
         rustix::process::set_child_subreaper(Some(rustix::process::getpid()))?;
+        let keeper = birth.as_ref().map(Birth::keeper);
         let trees = if means.control_groups {
-            Trees::open(&poller)?
+            Trees::open(&poller, keeper, left.groups.as_deref())?
         } else {
-            Trees::without_groups("control groups are not wanted".into())
+            Trees::without_groups("control groups are not wanted".into(), keeper)
         };
+        if let Some(birth) = &birth {
+            poller.add(birth.ends(), Source::Orphans, EventFlags::IN)?;
+        }
         let mut nursery = Nursery::new();
         if !means.clone3 {
             nursery.forgo_clone3();
@@ -140,6 +188,9 @@ impl Linux {
             terminal,
             turn: Vec::new(),
             pending: Vec::new(),
+            kept: birth.map(Kept::new),
+            left,
+            births: 0,
         })
     }
 }
@@ -163,7 +214,8 @@ impl Platform for Linux {
             // house is tidied.
             let told = into.len() > before;
             let tidy = self.trees.has_fallow();
-            let look_only = told || tidy;
+            let spent = self.births >= MANY_BIRTHS && is_far(until);
+            let look_only = told || tidy || spent;
             let mut turn = std::mem::take(&mut self.turn);
             let sleep_until = if look_only {
                 Some(Instant::ORIGIN)
@@ -171,8 +223,13 @@ impl Platform for Linux {
                 until
             };
             self.poller.wait(sleep_until, &mut turn)?;
-            if turn.is_empty() && tidy && !told {
-                self.trees.clear_fallow();
+            if turn.is_empty() && !told {
+                if tidy {
+                    self.trees.clear_fallow();
+                } else if spent {
+                    self.births = 0;
+                    sys::heap::give_back();
+                }
             }
             for (source, flags) in turn.drain(..) {
                 self.on(source, flags, into)?;
@@ -222,6 +279,7 @@ impl Platform for Linux {
             pid,
             tree,
             pidfd: Some(pidfd),
+            found_at: None,
         });
         self.trees.on_adopted(tree);
         Ok(Started { process, pid })
@@ -270,7 +328,10 @@ impl Platform for Linux {
     fn notify_address(&mut self) -> io::Result<String> {
         let notify = match self.notify.take() {
             Some(notify) => notify,
-            None => NotifySocket::open(&self.poller)?,
+            None => match self.left.notify.take() {
+                Some((socket, address)) => NotifySocket::take_up(&self.poller, socket, address)?,
+                None => NotifySocket::open(&self.poller)?,
+            },
         };
         Ok(self.notify.insert(notify).address().to_owned())
     }
@@ -288,6 +349,12 @@ impl Platform for Linux {
     }
 
     fn listen_control(&mut self, address: &str) -> io::Result<()> {
+        if let Some((socket, lock)) = self.left.control.take()
+            && let Ok(control) = Control::take_up(&self.poller, address, socket, lock)
+        {
+            self.control = Some(control);
+            return Ok(());
+        }
         self.control = Some(Control::open(&self.poller, address)?);
         Ok(())
     }
@@ -309,7 +376,54 @@ impl Platform for Linux {
     }
 
     fn pump(&mut self) -> io::Result<(Box<dyn Pump>, Box<dyn PumpPort>)> {
-        pump::open(self.poller.bell()?, Writers::clone(&self.writers))
+        let hold = self.kept.as_ref().map(|kept| kept.birth().hold());
+        pump::open(self.poller.bell()?, Writers::clone(&self.writers), hold)
+    }
+
+    fn keepsake(&mut self) -> Option<PlatformKeepsake> {
+        self.leave()
+    }
+
+    fn tree_keepsake(&mut self, tree: TreeId) -> Option<TreeKeepsake> {
+        self.leave_tree(tree)
+    }
+
+    fn process_keepsake(&mut self, process: ProcessId) -> Option<ProcessKeepsake> {
+        self.leave_process(process)
+    }
+
+    fn socket_keepsake(&mut self, socket: SocketId) -> Option<SocketKeepsake> {
+        self.sockets.keepsake(socket)
+    }
+
+    fn find_tree(&mut self, keepsake: &TreeKeepsake) -> io::Result<TreeId> {
+        self.take_up_tree(keepsake)
+    }
+
+    fn find_process(&mut self, tree: TreeId, keepsake: ProcessKeepsake) -> Found {
+        self.take_up_process(tree, keepsake)
+    }
+
+    fn find_unrecorded(&mut self, mark: &str) -> Option<(ProcessKeepsake, TreeKeepsake)> {
+        self.look_for(mark)
+    }
+
+    fn find_socket(&mut self, keepsake: &SocketKeepsake) -> io::Result<SocketId> {
+        self.sockets.take_up(keepsake)
+    }
+
+    fn settled(&mut self) {
+        if let Some(kept) = &self.kept {
+            // Without it the old program stays at hand a little longer, and is not needed.
+            let _unheard = kept.birth().settled();
+        }
+    }
+
+    fn hand_over_to(&mut self, program: &Path) -> io::Result<()> {
+        match &self.kept {
+            Some(kept) => kept.birth().hand_over_to(program.to_owned()),
+            None => Err(io::ErrorKind::Unsupported.into()),
+        }
     }
 
     fn make_room(&mut self, services: usize) -> io::Result<()> {

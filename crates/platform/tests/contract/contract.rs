@@ -2,10 +2,12 @@
 
 use std::time::Duration;
 
-use aplomb_core::{End, Signal};
+use aplomb_core::Signal;
 use aplomb_platform::{Happened, Output, PumpEvent, Sent, SpawnError, StreamId};
 
-use crate::stage::{Actor, Stage, World, after, code, killed_by, read_to_end};
+use crate::stage::{
+    Actor, Stage, World, after, asked_to_end, code, is_a_crash, killed_by, read_to_end,
+};
 
 type Row = (&'static str, fn(World));
 
@@ -117,19 +119,10 @@ fn a_signal_death_is_told_with_its_signal(world: World) {
     let tree = stage.plant();
     let crashed = stage.begin(tree, Actor::Crashes);
     let end = stage.end_of(crashed.process);
-    assert!(
-        matches!(
-            end,
-            End::Signal {
-                signal: Signal::SEGV,
-                ..
-            }
-        ),
-        "{end:?}"
-    );
+    assert!(is_a_crash(world, end), "{end:?}");
     let asked = stage.begin(tree, Actor::Sleeps);
     stage.platform.signal(asked.process, Signal::TERM).unwrap();
-    assert_eq!(stage.end_of(asked.process), killed_by(Signal::TERM));
+    assert_eq!(stage.end_of(asked.process), asked_to_end(world));
 }
 
 fn a_missing_program_is_named_and_nothing_begins(world: World) {
@@ -176,7 +169,7 @@ fn a_signal_reaches_one_process_and_no_other(world: World) {
     let other = stage.begin(tree, Actor::Sleeps);
     let sent = stage.platform.signal(asked.process, Signal::TERM).unwrap();
     assert_eq!(sent, Sent { reached: 1 });
-    assert_eq!(stage.end_of(asked.process), killed_by(Signal::TERM));
+    assert_eq!(stage.end_of(asked.process), asked_to_end(world));
     assert_eq!(stage.rest(), []);
     assert_eq!(stage.members(tree), [other.pid]);
     stage.clear(tree);
@@ -204,7 +197,7 @@ fn a_signal_to_a_tree_reaches_every_member(world: World) {
     assert_eq!(stage.members(tree).len(), 3);
     let sent = stage.platform.signal_tree(tree, Signal::TERM).unwrap();
     assert_eq!(sent, Sent { reached: 3 });
-    assert_eq!(stage.end_of(main.process), killed_by(Signal::TERM));
+    assert_eq!(stage.end_of(main.process), asked_to_end(world));
     stage.platform.watch_empty(tree);
     stage.until_empty(tree);
 }
@@ -353,7 +346,7 @@ fn an_uprooted_trees_leftovers_are_let_go(world: World) {
     assert_eq!(stage.rest(), []);
     assert_eq!(stage.platform.members(tree), []);
     stage.platform.signal(main.process, Signal::TERM).unwrap();
-    assert_eq!(stage.end_of(main.process), killed_by(Signal::TERM));
+    assert_eq!(stage.end_of(main.process), asked_to_end(world));
 }
 
 fn a_ready_line_is_told_once(world: World) {
@@ -403,7 +396,7 @@ fn an_adopted_process_is_told_of_when_it_ends(world: World) {
         1
     );
     // Nobody stands between it and us, so the system can tell how it ended.
-    assert_eq!(stage.end_of(adopted.process), killed_by(Signal::TERM));
+    assert_eq!(stage.end_of(adopted.process), asked_to_end(world));
     assert_eq!(
         stage
             .platform
@@ -534,13 +527,13 @@ fn usage_counts_the_members(world: World) {
     stage.begin(tree, Actor::HasChild);
     let usage = stage.platform.usage(tree);
     assert_eq!(usage.processes, Some(2));
-    assert_eq!(usage.threads, Some(2));
+    // On Windows the system may add threads of its own to any program.
+    let more = world == World::Windows && usage.threads > Some(2);
+    assert!(usage.threads == Some(2) || more, "{usage:?}");
     assert!(usage.memory.is_some_and(|bytes| bytes > 0), "{usage:?}");
     assert!(usage.cpu.is_some());
-    assert!(
-        usage.open_files.is_some_and(|files| files >= 6),
-        "{usage:?}"
-    );
+    let told = usage.open_files.is_some_and(|files| files >= 6);
+    assert!(told || !tells_open_files(world), "{usage:?}");
     stage.clear(tree);
 }
 
@@ -557,4 +550,13 @@ fn a_member_that_ends_first_does_not_end_the_tree(world: World) {
     stage.end_of(second.process);
     stage.until_empty(tree);
     assert_eq!(stage.rest(), []);
+}
+
+/// Wine counts no handles.
+fn tells_open_files(world: World) -> bool {
+    #[cfg(windows)]
+    if aplomb_platform::windows::is_wine() && world == World::Windows {
+        return false;
+    }
+    world != World::Windows || cfg!(windows)
 }

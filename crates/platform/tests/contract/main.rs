@@ -1,5 +1,5 @@
 //! What every platform promises, tried on each: Linux with all it has, Linux without clone3, Linux without control
-//! groups, and the fake world.
+//! groups, Windows, and the fake world.
 //!
 //! A platform takes over its whole process (signals, orphans), so each test runs in a process of its own: this program
 //! starts itself again. Filters and `--list` are those of Rust's own harness.
@@ -10,6 +10,8 @@ mod contract;
 #[cfg(target_os = "linux")]
 mod linux;
 mod stage;
+#[cfg(windows)]
+mod windows;
 
 use std::io::Read;
 use std::process::{Command, ExitCode, Stdio};
@@ -33,6 +35,10 @@ fn main() -> ExitCode {
     #[cfg(target_os = "linux")]
     if args.first().is_some_and(|mode| mode == linux::NOTIFY) {
         return linux::notify(&args[1..]);
+    }
+    #[cfg(windows)]
+    if let Some(code) = windows::act(&args) {
+        return code;
     }
     let tests = tests();
     if let [mode, name] = &args[..]
@@ -87,6 +93,14 @@ fn tests() -> Vec<Test> {
                 run: *run,
             });
         }
+    }
+    #[cfg(windows)]
+    for (name, run) in windows::TESTS {
+        tests.push(Test {
+            name,
+            world: World::Windows,
+            run: *run,
+        });
     }
     tests
 }
@@ -160,9 +174,17 @@ fn watch(pid: u32) -> Watchdog {
         let left = until.saturating_duration_since(Instant::now());
         let in_time = called_off.recv_timeout(left).is_ok();
         if !in_time {
-            let _ = Command::new("kill")
-                .args(["-KILL", &pid.to_string()])
-                .status();
+            let pid = pid.to_string();
+            let mut kill = if cfg!(windows) {
+                let mut kill = Command::new("taskkill");
+                kill.args(["/F", "/PID", &pid]);
+                kill
+            } else {
+                let mut kill = Command::new("kill");
+                kill.args(["-KILL", &pid]);
+                kill
+            };
+            let _ = kill.status();
         }
         in_time
     });

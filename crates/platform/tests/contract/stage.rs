@@ -20,6 +20,7 @@ pub(crate) enum World {
     LinuxWithoutClone3,
     /// Trees are sessions.
     LinuxWithoutGroups,
+    Windows,
 }
 
 impl World {
@@ -30,8 +31,8 @@ impl World {
         World::LinuxWithoutClone3,
         World::LinuxWithoutGroups,
     ];
-    #[cfg(not(target_os = "linux"))]
-    pub(crate) const ALL: &[World] = &[World::Fake];
+    #[cfg(windows)]
+    pub(crate) const ALL: &[World] = &[World::Fake, World::Windows];
 
     pub(crate) fn name(self) -> &'static str {
         match self {
@@ -39,6 +40,7 @@ impl World {
             World::Linux => "linux",
             World::LinuxWithoutClone3 => "linux_without_clone3",
             World::LinuxWithoutGroups => "linux_without_groups",
+            World::Windows => "windows",
         }
     }
 }
@@ -93,8 +95,8 @@ impl Stage {
                 })
                 .expect("a platform"),
             ),
-            #[cfg(not(target_os = "linux"))]
-            (None, _) => unreachable!("only the fake world is here"),
+            #[cfg(windows)]
+            (None, _) => Box::new(aplomb_platform::windows::Windows::new().expect("a platform")),
         };
         Stage {
             platform,
@@ -157,7 +159,10 @@ impl Stage {
                 world.program(&name, script(actor));
                 (name.clone(), vec![name])
             }
+            #[cfg(target_os = "linux")]
             None => shell(&shell_script(actor)),
+            #[cfg(windows)]
+            None => crate::windows::cast(actor),
         }
     }
 
@@ -249,11 +254,31 @@ pub(crate) fn after(stage: &mut Stage, millis: u64) -> Instant {
     stage.platform.now() + Duration::from_millis(millis)
 }
 
+/// What becomes of a program that takes SIGTERM as it comes.
+pub(crate) fn asked_to_end(world: World) -> End {
+    match world {
+        #[cfg(windows)]
+        World::Windows => crate::windows::ended_by_ctrl_c(),
+        _ => killed_by(Signal::TERM),
+    }
+}
+
+/// What becomes of a program that reads where nothing is.
+pub(crate) fn is_a_crash(world: World, end: End) -> bool {
+    match (world, end) {
+        (World::Windows, End::Code(code)) => code.0 == 0xc000_0005,
+        (_, End::Signal { signal, .. }) => signal == Signal::SEGV,
+        (_, End::Code(_) | End::Unattended | End::Unknown) => false,
+    }
+}
+
+#[cfg(target_os = "linux")]
 pub(crate) fn shell(script: &str) -> (String, Vec<String>) {
     let argv = ["sh", "-c", script].map(str::to_owned);
     ("/bin/sh".to_owned(), argv.to_vec())
 }
 
+#[cfg(target_os = "linux")]
 fn shell_script(actor: Actor) -> String {
     const READY: &str = "echo >&3; exec 3>&-;";
     match actor {

@@ -222,7 +222,7 @@ fn follows_a_oneshot(stack: &Stack<'_>, unit: &Loaded) -> bool {
 /// The search path a service's programs are looked up in.
 fn search_path(process: &Process, world: &dyn World) -> String {
     if !process.search_path.is_empty() {
-        return process.search_path.join(":");
+        return world.search_path(&process.search_path);
     }
     let own = process.env.iter().rev().find(|(name, _)| name == "PATH");
     match own {
@@ -241,7 +241,7 @@ fn commands(spec: &Spec) -> Vec<&Command> {
         Reload::Impossible | Reload::Signal(_) | Reload::Notify(_) => {}
     }
     match &spec.pause {
-        Pause::Commands { pause, resume } => commands.extend([pause, resume]),
+        Pause::Commands { pause, resume } => commands.extend([&**pause, &**resume]),
         Pause::Freeze => {}
     }
     if let Ready::Probe { check, .. } = &spec.ready {

@@ -18,7 +18,7 @@ use crate::world::World;
 /// Everything wrong between these units, and between them and the machine.
 pub fn units(units: &[Loaded], world: &dyn World, diagnostics: &mut Vec<Diagnostic>) {
     let stack = Stack::new(units);
-    names::check(&stack, diagnostics);
+    names::check(&stack, world, diagnostics);
     order::check(&stack, diagnostics);
     listen::check(&stack, diagnostics);
     budget::check(&stack, diagnostics);

@@ -116,9 +116,10 @@ fn take_sockets(unit: &mut Found, sockets: &Sockets<'_>) {
 /// Links in `.wants` and `.requires` directories say what `WantedBy=` would.
 fn link(found: &mut Found) {
     let spec = &mut found.unit.spec;
+    let depends = &mut *spec.depends;
     let lists = [
-        (&found.wanted_by, &mut spec.depends.wanted_by),
-        (&found.required_by, &mut spec.depends.required_by),
+        (&found.wanted_by, &mut depends.wanted_by),
+        (&found.required_by, &mut depends.required_by),
     ];
     for (units, list) in lists {
         for unit in units {

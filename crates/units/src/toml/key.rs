@@ -52,6 +52,10 @@ pub(super) struct At<S, T> {
 
 /// The slot of a field.
 macro_rules! at {
+    // Of a part that definitions have in common.
+    (shared $type:ty: $($field:tt).+) => {
+        &$crate::toml::key::At::<Self, $type> { get: |section| &section.$($field).+, get_mut: |section| &mut section.$($field).+ }
+    };
     ($($field:tt).+) => {
         &$crate::toml::key::At { get: |section: &Self| &section.$($field).+, get_mut: |section: &mut Self| &mut section.$($field).+ }
     };

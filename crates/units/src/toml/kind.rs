@@ -132,7 +132,10 @@ impl Form for Pause {
         read_keys(&mut given, table, reader);
         match (given.pause, given.resume) {
             (Some(pause), Some(resume)) if reader.faults.len() == faults => {
-                *self = Pause::Commands { pause, resume };
+                *self = Pause::Commands {
+                    pause: Box::new(pause),
+                    resume: Box::new(resume),
+                };
             }
             (Some(_), Some(_)) => {}
             (None, _) | (_, None) if reader.faults.len() == faults => {
@@ -146,8 +149,8 @@ impl Form for Pause {
         match self {
             Pause::Freeze => Value::text("freeze"),
             Pause::Commands { pause, resume } => Value::Table(write_changed(&PauseTable {
-                pause: Some(pause.clone()),
-                resume: Some(resume.clone()),
+                pause: Some((**pause).clone()),
+                resume: Some((**resume).clone()),
             })),
         }
     }

@@ -1,7 +1,7 @@
 //! `[service.NAME]`: the table of all keys of a service, and what must hold among them.
 
 use aplomb_core::Spec;
-use aplomb_core::spec::{Hook, Kind};
+use aplomb_core::spec::{ExitRules, Hook, Kind, Log, Restart, Stop};
 
 use super::MOST_INSTANCES;
 use super::command::Commands;
@@ -109,7 +109,7 @@ impl Service {
             KindWord::Oneshot => Kind::Oneshot,
             KindWord::Target => Kind::Target,
         };
-        let depends = &mut self.spec.depends;
+        let depends = &mut *self.spec.depends;
         for name in depends.requires.iter().chain(&depends.wants) {
             if !depends.after.contains(name) && !self.unordered.contains(name) {
                 depends.after.push(name.clone());
@@ -402,19 +402,19 @@ impl Section for Service {
             name: "health",
             doc: "A check that goes on while it runs",
             slot: &Via {
-                get: |service: &Service| MaybeHealth(service.spec.health.clone()),
-                set: |service, health| service.spec.health = health.0,
+                get: |service: &Service| MaybeHealth(service.spec.health.as_deref().cloned()),
+                set: |service, health| service.spec.health = health.0.map(Box::new),
             },
         },
         Key {
             name: "restart",
             doc: "When an ended run is followed by another",
-            slot: at!(spec.restart),
+            slot: at!(shared Restart: spec.restart),
         },
         Key {
             name: "exit",
             doc: "What particular exit codes and signals mean",
-            slot: at!(spec.exit),
+            slot: at!(shared ExitRules: spec.exit),
         },
         Key {
             name: "on-failure",
@@ -434,7 +434,7 @@ impl Section for Service {
         Key {
             name: "stop",
             doc: "How it is asked to end, and when it is killed",
-            slot: at!(spec.stop),
+            slot: at!(shared Stop: spec.stop),
         },
         Key {
             name: "listen",
@@ -444,7 +444,7 @@ impl Section for Service {
         Key {
             name: "log",
             doc: "Where its output goes and how long it is kept",
-            slot: at!(spec.log),
+            slot: at!(shared Log: spec.log),
         },
         Key {
             name: "hooks",

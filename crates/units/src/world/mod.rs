@@ -12,6 +12,11 @@ pub trait World {
     /// The first bytes of a file, up to 256; `None` if it cannot be read.
     fn head(&self, path: &str) -> Option<Vec<u8>>;
 
+    /// Directories as one search path. As it stands, the rule of Linux: between colons.
+    fn search_path(&self, directories: &[String]) -> String {
+        directories.join(":")
+    }
+
     /// The program a bare name means in a search path, as the system looks it up when executing it. As it stands, the
     /// rule of Linux: directories between colons; Windows answers with its own.
     fn find_program(&self, name: &str, search_path: &str) -> Option<String> {
@@ -48,6 +53,11 @@ pub trait World {
         paths
             .filter_map(|path| Some(path.rsplit(['/', '\\']).next()?.to_owned()))
             .collect()
+    }
+
+    /// Whether a service of this name, or with this family name, is there already, where these units are going to.
+    fn has_service(&self, _name: &str) -> bool {
+        false
     }
 
     /// Whether the machine knows a user of this name or number.

@@ -55,6 +55,10 @@ impl World for Remembered<'_> {
         self.world.head(path)
     }
 
+    fn search_path(&self, directories: &[String]) -> String {
+        self.world.search_path(directories)
+    }
+
     fn find_program(&self, name: &str, search_path: &str) -> Option<String> {
         self.world.find_program(name, search_path)
     }
@@ -73,6 +77,10 @@ impl World for Remembered<'_> {
 
     fn list(&self, directory: &str) -> Vec<String> {
         self.world.list(directory)
+    }
+
+    fn has_service(&self, name: &str) -> bool {
+        self.world.has_service(name)
     }
 
     fn user_exists(&self, name: &str) -> bool {

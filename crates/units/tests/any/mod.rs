@@ -197,7 +197,7 @@ pub(crate) fn spec(any: &mut Any) -> Spec {
         kind,
         start_mode: any.of(&[StartMode::Auto, StartMode::Manual, StartMode::Disabled]),
         conditions: any.some(3, condition),
-        depends: depends(any),
+        depends: depends(any).into(),
         start,
         start_condition: any.commands(),
         start_pre: any.commands(),
@@ -206,25 +206,25 @@ pub(crate) fn spec(any: &mut Any) -> Spec {
         pause: match any.half() {
             true => Pause::Freeze,
             false => Pause::Commands {
-                pause: any.command(),
-                resume: any.command(),
+                pause: Box::new(any.command()),
+                resume: Box::new(any.command()),
             },
         },
-        process: process(any),
+        process: process(any).into(),
         ready,
         start_timeout,
         watchdog: any.maybe(Any::duration).filter(|_| runs_on),
-        health: any.maybe(health).filter(|_| runs_on),
-        restart,
-        exit,
+        health: any.maybe(health).filter(|_| runs_on).map(Box::new),
+        restart: restart.into(),
+        exit: exit.into(),
         max_run_time: any.maybe(Any::duration),
-        stop: stop(any),
+        stop: stop(any).into(),
         listen: if runs_on {
             any.some(3, listen)
         } else {
             Vec::new()
         },
-        log: log(any),
+        log: log(any).into(),
         hooks,
     }
 }

@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::fs::{self, File};
-use std::io::{self, Read, Write};
+use std::io::{self, Write};
 use std::mem::MaybeUninit;
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
@@ -26,6 +26,8 @@ pub(crate) struct Groups {
     inotify: OwnedFd,
     watches: BTreeMap<i32, TreeId>,
     watched: BTreeMap<TreeId, i32>,
+    /// It goes where we go.
+    keeper: Option<u32>,
 }
 
 const PREFIX: &str = "aplomb-";
@@ -38,12 +40,17 @@ const LONGEST_NAME: usize = 200;
 static NUMBER: AtomicU32 = AtomicU32::new(0);
 
 impl Groups {
-    /// Makes our directory below the group we are in. Errors say why trees cannot be held by groups here.
-    pub(crate) fn open() -> Result<Groups, String> {
+    /// Makes our directory below the group we are in, named after whoever lives as long as it: the keeper, if there is
+    /// one. With `left`, goes on with that of an earlier engine. Errors say why trees cannot be held by groups here.
+    pub(crate) fn open(keeper: Option<u32>, left: Option<&Path>) -> Result<Groups, String> {
         let own = own_group().ok_or("no control group file system of version 2 is mounted")?;
         sweep(&own);
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
-        let path = own.join(format!("{PREFIX}{}-{number}", std::process::id()));
+        let owner = keeper.unwrap_or_else(std::process::id);
+        let path = match left {
+            Some(left) => left.to_owned(),
+            None => own.join(format!("{PREFIX}{owner}-{number}")),
+        };
         let failed = |what: &str, error: io::Error| format!("{what} {}: {error}", path.display());
         match fs::create_dir(&path) {
             Ok(()) => {}
@@ -62,6 +69,7 @@ impl Groups {
             inotify,
             watches: BTreeMap::new(),
             watched: BTreeMap::new(),
+            keeper,
         })
     }
 
@@ -83,9 +91,15 @@ impl Groups {
             Err(Errno::EXIST) => {}
             Err(error) => return Err(error.into()),
         }
-        let name = format!("{name}.{}", tree.0);
+        // Engines before us may have left groups of these names.
+        let name = format!("{name}.{}-{}", tree.0, std::process::id());
         mkdirat(&self.root, &name, mode)?;
         Ok(name)
+    }
+
+    /// Whether this group is there.
+    pub(crate) fn has(&self, group: &str) -> bool {
+        !group.is_empty() && !group.contains('/') && self.path.join(group).is_dir()
     }
 
     /// The directory, to be born into.
@@ -113,7 +127,12 @@ impl Groups {
 
     /// Every process in the group and in those its members made below it.
     pub(crate) fn members(&self, group: &str) -> io::Result<Vec<u32>> {
-        let mut all = numbers(&self.read(group, "cgroup.procs")?);
+        self.listed(group, &self.list(group)?)
+    }
+
+    /// As [`Groups::members`], from the opened list of the group itself, which may be asked again and again.
+    pub(crate) fn listed(&self, group: &str, list: &OwnedFd) -> io::Result<Vec<u32>> {
+        let mut all = numbers(&whole(list)?);
         for below in self.below(group) {
             let path = format!("{group}/{below}");
             all.extend(self.members(&path).unwrap_or_default());
@@ -121,7 +140,18 @@ impl Groups {
         Ok(all)
     }
 
-    fn below(&self, group: &str) -> Vec<String> {
+    /// The list of the group's own processes.
+    pub(crate) fn list(&self, group: &str) -> io::Result<OwnedFd> {
+        self.open_file(group, "cgroup.procs", OFlags::RDONLY)
+    }
+
+    /// The groups made below it, by those in it.
+    pub(crate) fn below(&self, group: &str) -> Vec<String> {
+        // A directory counts a link for each one below it; most have none, and one question is enough.
+        let links = rustix::fs::statat(&self.root, group, AtFlags::SYMLINK_NOFOLLOW);
+        if links.is_ok_and(|stat| stat.st_nlink <= 2) {
+            return Vec::new();
+        }
         let entries = fs::read_dir(self.path.join(group));
         let directories = entries
             .into_iter()
@@ -151,8 +181,14 @@ impl Groups {
 
     /// A group that cannot be read any more has no members.
     fn is_populated(&self, group: &str) -> bool {
-        let events = self.read(group, "cgroup.events").unwrap_or_default();
-        events.lines().any(|line| line == "populated 1")
+        let Ok(file) = self.open_file(group, "cgroup.events", OFlags::RDONLY) else {
+            return false;
+        };
+        // Two short lines, made up at once.
+        let mut text = [0; 256];
+        let length = rustix::io::pread(&file, &mut text, 0).unwrap_or(0);
+        let mut lines = text[..length].split(|byte| *byte == b'\n');
+        lines.any(|line| line == b"populated 1")
     }
 
     pub(crate) fn forget(&mut self, tree: TreeId) {
@@ -172,6 +208,12 @@ impl Groups {
             trees.extend(self.watches.get(&event.wd()).copied());
         }
         trees
+    }
+
+    /// Removes a group if nobody is in it and none was made below it; tells whether it is gone.
+    pub(crate) fn remove_empty(&self, group: &str) -> bool {
+        let removed = unlinkat(&self.root, group, AtFlags::REMOVEDIR);
+        matches!(removed, Ok(()) | Err(Errno::NOENT))
     }
 
     /// Removes a group nobody is in any more, with those made below it.
@@ -240,6 +282,9 @@ impl Groups {
             let ours = self.path.join(OWN_GROUP);
             if own.join("cgroup.events").exists() && !ours.exists() {
                 fs::create_dir(&ours)?;
+                if let Some(keeper) = self.keeper {
+                    fs::write(ours.join("cgroup.procs"), keeper.to_string())?;
+                }
                 fs::write(ours.join("cgroup.procs"), "0")?;
             }
             fs::write(own.join("cgroup.subtree_control"), &add).map_err(|error| {
@@ -256,9 +301,7 @@ impl Groups {
     }
 
     pub(crate) fn read(&self, group: &str, file: &str) -> io::Result<String> {
-        let mut text = String::new();
-        File::from(self.open_file(group, file, OFlags::RDONLY)?).read_to_string(&mut text)?;
-        Ok(text)
+        whole(&self.open_file(group, file, OFlags::RDONLY)?)
     }
 
     pub(super) fn write(&self, group: &str, file: &str, text: &str) -> io::Result<()> {
@@ -283,13 +326,39 @@ impl Drop for Groups {
     }
 }
 
+/// All of a file that the kernel makes up as it is read, from its start.
+fn whole(file: &OwnedFd) -> io::Result<String> {
+    let mut text = Vec::new();
+    let mut part = [0; 1024];
+    loop {
+        let got = rustix::io::pread(file, &mut part, text.len() as u64)?;
+        text.extend_from_slice(&part[..got]);
+        if got == 0 {
+            return String::from_utf8(text).map_err(|_| io::ErrorKind::InvalidData.into());
+        }
+    }
+}
+
 /// The directory of the group we are in, in the version 2 hierarchy.
 fn own_group() -> Option<PathBuf> {
     let memberships = fs::read_to_string("/proc/self/cgroup").ok()?;
     let own = memberships
         .lines()
         .find_map(|line| line.strip_prefix("0::"))?;
-    mounted(own, |kind, _| kind == "cgroup2")
+    // An engine before us may have led the keeper, and so us, below its own directory.
+    let own = match own
+        .strip_suffix(OWN_GROUP)
+        .map(|above| above.rsplitn(3, '/'))
+    {
+        Some(mut names) => {
+            let ours = names.nth(1).is_some_and(|name| name.starts_with(PREFIX));
+            names.next().filter(|_| ours).unwrap_or(own)
+        }
+        None => own,
+    };
+    mounted(if own.is_empty() { "/" } else { own }, |kind, _| {
+        kind == "cgroup2"
+    })
 }
 
 /// The directory of the group we are in, in the version 1 hierarchy of this controller.

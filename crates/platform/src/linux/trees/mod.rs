@@ -7,13 +7,14 @@ mod descent;
 mod groups;
 mod limits;
 mod reach;
+mod succession;
 mod watch;
 mod who;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::os::fd::OwnedFd;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use aplomb_core::spec::Resources;
 use rustix::event::epoll::EventFlags;
@@ -29,19 +30,27 @@ use crate::{Holding, TreeId};
 #[derive(Debug)]
 pub(crate) struct Trees {
     held: Held,
-    planted: BTreeMap<u64, Tree>,
+    planted: BTreeMap<u64, Box<Tree>>,
     last: u64,
-    /// Groups of uprooted trees, to be removed when there is time.
-    fallow: Vec<Fallow>,
+    /// Groups of uprooted trees that are as new, by the hint they were named after: the next run of the same service,
+    /// if it comes at once, needs none made. Removed when there is time.
+    spare: BTreeMap<String, String>,
+    /// Other groups of uprooted trees, to be removed when there is time.
+    fallow: Vec<String>,
     /// Those that could not be removed last time.
-    lasting: Vec<Fallow>,
+    lasting: Vec<String>,
 }
 
 /// How trees are held.
 #[derive(Debug)]
 enum Held {
     ByGroups(Groups),
-    ByDescent { because: String, born: Born },
+    ByDescent {
+        because: String,
+        born: Born,
+        /// Orphans of earlier engines come to it.
+        keeper: Option<u32>,
+    },
 }
 
 #[derive(Debug)]
@@ -57,6 +66,12 @@ struct Tree {
     /// Its group was killed once. Linux (up to 6.18 at least) kills a child born into such a group by clone3, because it
     /// takes the kill for one that came while the child was being born; so the next ones join by the door.
     was_killed: bool,
+    /// Its group was given limits or was frozen: it is no more as new.
+    is_worn: bool,
+    /// Its group served an earlier run, whose processor time it has counted as well.
+    is_second_hand: bool,
+    /// It was asked to end: its group is not likely to be needed again.
+    was_asked: bool,
     /// What only few trees have.
     extras: Option<Box<Extras>>,
 }
@@ -92,28 +107,27 @@ enum Watch {
     Told,
 }
 
-/// An uprooted tree whose group is still there.
-#[derive(Debug)]
-struct Fallow {
-    group: String,
-}
-
 impl Trees {
     /// Holds trees by groups if it can.
-    pub(crate) fn open(poller: &Poller) -> io::Result<Trees> {
-        match Groups::open() {
+    pub(crate) fn open(
+        poller: &Poller,
+        keeper: Option<u32>,
+        left: Option<&Path>,
+    ) -> io::Result<Trees> {
+        match Groups::open(keeper, left) {
             Ok(groups) => {
                 poller.add(groups.events(), Source::TreeEvents, EventFlags::IN)?;
                 Ok(Trees::held(Held::ByGroups(groups)))
             }
-            Err(because) => Ok(Trees::without_groups(because)),
+            Err(because) => Ok(Trees::without_groups(because, keeper)),
         }
     }
 
-    pub(crate) fn without_groups(because: String) -> Trees {
+    pub(crate) fn without_groups(because: String, keeper: Option<u32>) -> Trees {
         Trees::held(Held::ByDescent {
             because,
             born: Born::new(),
+            keeper,
         })
     }
 
@@ -122,6 +136,7 @@ impl Trees {
             held,
             planted: BTreeMap::new(),
             last: 0,
+            spare: BTreeMap::new(),
             fallow: Vec::new(),
             lasting: Vec::new(),
         }
@@ -151,13 +166,16 @@ impl Trees {
             known: 0,
             doomed: false,
             was_killed: false,
+            is_worn: *resources != Resources::default(),
+            is_second_hand: false,
+            was_asked: false,
             extras: None,
         };
         if *resources != Resources::default() {
             self.limit(&mut tree, id, resources)?;
         }
         self.last += 1;
-        self.planted.insert(self.last, tree);
+        self.planted.insert(self.last, Box::new(tree));
         Ok(id)
     }
 
@@ -189,7 +207,17 @@ impl Trees {
             (Held::ByGroups(groups), Root::Group(group)) => {
                 let group = match group {
                     Some(group) => group,
-                    None => group.insert(groups.create(&tree.hint, id)?),
+                    None => group.insert(match self.spare.remove(&tree.hint) {
+                        Some(spare) if groups.below(&spare).is_empty() => {
+                            tree.is_second_hand = true;
+                            spare
+                        }
+                        Some(used) => {
+                            self.fallow.push(used);
+                            groups.create(&tree.hint, id)?
+                        }
+                        None => groups.create(&tree.hint, id)?,
+                    }),
                 };
                 if tree.was_killed {
                     doors.push(groups.door(group)?);
@@ -259,13 +287,18 @@ impl Trees {
         }
         if let (Held::ByGroups(groups), Root::Group(Some(group))) = (&mut self.held, tree.root) {
             groups.forget(id);
-            self.fallow.push(Fallow { group });
+            let as_new = matches!(tree.watch, Watch::Told) && !tree.was_killed && !tree.is_worn;
+            if as_new && !self.spare.contains_key(&tree.hint) {
+                self.spare.insert(tree.hint, group);
+            } else {
+                self.fallow.push(group);
+            }
         }
     }
 
     /// Whether there is something to be cleared when nothing else is to do.
     pub(crate) fn has_fallow(&self) -> bool {
-        !self.fallow.is_empty()
+        !self.fallow.is_empty() || !self.spare.is_empty()
     }
 
     /// Removes the groups of uprooted trees. In one or the other somebody may still be ending, or be a leftover: those are
@@ -274,7 +307,8 @@ impl Trees {
         if let Held::ByGroups(groups) = &self.held {
             let mut all = std::mem::take(&mut self.fallow);
             all.append(&mut self.lasting);
-            all.retain(|fallow| groups.remove(&fallow.group).is_err());
+            all.extend(std::mem::take(&mut self.spare).into_values());
+            all.retain(|group| groups.remove(group).is_err());
             self.lasting = all;
         }
     }
@@ -289,9 +323,10 @@ pub(crate) struct Room {
     pub(crate) doors: Vec<OwnedFd>,
 }
 
-fn get(planted: &mut BTreeMap<u64, Tree>, id: TreeId) -> io::Result<&mut Tree> {
+fn get(planted: &mut BTreeMap<u64, Box<Tree>>, id: TreeId) -> io::Result<&mut Tree> {
     let missing = || io::Error::new(io::ErrorKind::NotFound, "no such tree");
-    planted.get_mut(&id.0).ok_or_else(missing)
+    let tree = planted.get_mut(&id.0).ok_or_else(missing)?;
+    Ok(&mut **tree)
 }
 
 /// As often as new members are looked for while signals are sent, before the fastest forker has won.

@@ -22,10 +22,12 @@ impl Trees {
         signal: Signal,
         is_child: impl Fn(u32) -> bool,
     ) -> io::Result<Sent> {
+        get(&mut self.planted, id)?.was_asked = true;
         let mut seen = BTreeSet::<u32>::new();
         let mut count = 0;
+        let mut list = None;
         for _ in 0..ROUNDS {
-            let mut new = self.pids(id)?;
+            let mut new = self.pids_again(id, &mut list)?;
             new.retain(|pid| !seen.contains(pid));
             if new.is_empty() {
                 break;
@@ -125,7 +127,10 @@ impl Trees {
     ) -> io::Result<()> {
         let tree = get(&mut self.planted, id)?;
         match (&self.held, &tree.root) {
-            (Held::ByGroups(groups), Root::Group(Some(group))) => by_group(groups, group),
+            (Held::ByGroups(groups), Root::Group(Some(group))) => {
+                tree.is_worn = true;
+                by_group(groups, group)
+            }
             (_, Root::Marks(_)) => self.signal(id, signal, |_| false).map(drop),
             (Held::ByGroups(_) | Held::ByDescent { .. }, Root::Group(_)) => Ok(()),
         }

@@ -36,6 +36,16 @@ impl Trees {
         let populated = match (&mut self.held, &mut tree.root) {
             // As long as one lives whose end we are told of, nothing has to be asked or watched.
             (Held::ByGroups(_), Root::Group(Some(_))) if tree.known > 0 => true,
+            // A group can be removed when nobody is in it, and only then: proof and tidying in one.
+            (Held::ByGroups(groups), Root::Group(group))
+                if tree.was_asked
+                    && group
+                        .as_deref()
+                        .is_some_and(|group| groups.remove_empty(group)) =>
+            {
+                *group = None;
+                false
+            }
             (Held::ByGroups(groups), Root::Group(Some(group))) => {
                 groups.is_populated_watched(group, id)
             }

@@ -1,7 +1,7 @@
 //! Who is in a tree, whose tree somebody is in, and what a tree uses.
 
 use std::io;
-use std::os::fd::BorrowedFd;
+use std::os::fd::{BorrowedFd, OwnedFd};
 use std::time::Duration;
 
 use super::{Held, Root, Trees, descent, get};
@@ -12,11 +12,26 @@ use crate::{Member, TreeId, Usage};
 impl Trees {
     /// Every living member, by number.
     pub(super) fn pids(&mut self, id: TreeId) -> io::Result<Vec<u32>> {
+        self.pids_again(id, &mut None)
+    }
+
+    /// The same for one who asks several times in a row, and keeps the opened list of the tree's group meanwhile.
+    pub(super) fn pids_again(
+        &mut self,
+        id: TreeId,
+        list: &mut Option<OwnedFd>,
+    ) -> io::Result<Vec<u32>> {
         let tree = get(&mut self.planted, id)?;
         match (&self.held, &mut tree.root) {
-            (Held::ByGroups(groups), Root::Group(Some(group))) => groups.members(group),
-            (Held::ByDescent { born, .. }, Root::Marks(marks)) => {
-                let members = descent::members(id, marks, born);
+            (Held::ByGroups(groups), Root::Group(Some(group))) => {
+                let list = match list {
+                    Some(list) => list,
+                    None => list.insert(groups.list(group)?),
+                };
+                groups.listed(group, list)
+            }
+            (Held::ByDescent { born, keeper, .. }, Root::Marks(marks)) => {
+                let members = descent::members(id, marks, born, *keeper);
                 Ok(members.iter().map(|stat| stat.pid).collect())
             }
             (Held::ByGroups(_) | Held::ByDescent { .. }, Root::Group(_) | Root::Marks(_)) => {
@@ -40,13 +55,13 @@ impl Trees {
                     .find(|(_, tree)| matches!(&tree.root, Root::Group(Some(own)) if *own == group))
                     .map(|(id, _)| TreeId(*id))
             }
-            Held::ByDescent { born, .. } => {
+            Held::ByDescent { born, keeper, .. } => {
                 let planted = self.planted.iter();
                 let marks = planted.filter_map(|(id, tree)| match &tree.root {
                     Root::Marks(marks) => Some((TreeId(*id), &**marks)),
                     Root::Group(_) => None,
                 });
-                descent::tree_of(pid, born, marks)
+                descent::tree_of(pid, born, *keeper, marks)
             }
         }
     }
@@ -88,7 +103,8 @@ impl Trees {
                 .filter_map(|pid| proc::private_memory(*pid))
                 .sum()
         };
-        let cpu = group.and_then(|(groups, group)| groups.cpu(group));
+        let counting = group.filter(|_| !tree.is_second_hand);
+        let cpu = counting.and_then(|(groups, group)| groups.cpu(group));
         let ticks = || stats.iter().map(|stat| stat.cpu_ticks).sum();
         let files = pids.iter().map(|pid| proc::open_files(*pid));
         Usage {

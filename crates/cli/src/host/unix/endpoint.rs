@@ -1,4 +1,4 @@
-//! Where the engine listens, and how to get there: a Unix socket. A named pipe will stand beside it on Windows.
+//! Where the engine listens, and how to get there: a Unix socket.
 //!
 //! A socket in a directory that others may write could be anybody's. So the directory under `/tmp` that stands in for
 //! a missing `XDG_RUNTIME_DIR` must be ours and closed to others, both when we make it and when we trust it.
@@ -122,8 +122,13 @@ impl Endpoint {
         }
     }
 
+    /// Where an engine started here in the background leaves what it says to standard error.
+    pub(crate) fn words(&self) -> PathBuf {
+        self.path.with_extension("err")
+    }
+
     /// The directory of the socket.
-    pub(crate) fn directory(&self) -> &Path {
+    fn directory(&self) -> &Path {
         self.path.parent().unwrap_or(Path::new("/"))
     }
 

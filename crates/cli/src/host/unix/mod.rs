@@ -1,0 +1,7 @@
+//! Linux's answers to what the host has to know.
+
+pub(crate) mod boot;
+pub(crate) mod directories;
+pub(crate) mod endpoint;
+pub(crate) mod keeping;
+pub(crate) mod session;

@@ -1,0 +1,347 @@
+//! One look at the processes asked about and at everyone they wait for, and how two such looks become a scene.
+//!
+//! The first sweep only samples; the second, a tenth of a second later, also walks stacks. A thread whose turns on a
+//! processor did not change in between did not run, so that everything read of it belongs to one moment. Nothing is
+//! stopped, and nothing is asked of the processes themselves.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::time::{Duration, Instant};
+
+use super::between::Between;
+use super::host::Host;
+use super::proc::{Call, State};
+use super::standing;
+use super::target::{Clock, Sample, Target};
+use super::waits;
+use crate::budget::Budget;
+use crate::memory::Memory;
+use crate::scene::{Frame, Holder, Lock, Pace, Process, Question, Scene, Thread, Wait};
+use crate::stacks::{Registers, Stacks};
+use crate::verdict::{Evidence, Strength};
+
+/// Between the two sweeps. Long enough for a healthy thread to show itself, short enough for a person.
+const PAUSE: Duration = Duration::from_millis(100);
+/// For processes met only in the second sweep.
+const SHORT_PAUSE: Duration = Duration::from_millis(40);
+/// As many processes as are looked at.
+const MOST_PROCESSES: usize = 32;
+/// Of the window, how much a thread must have run, or wanted to, to count as busy.
+const BUSY_PERCENT: u64 = 80;
+/// As many threads of one process as have their stacks walked.
+const MOST_STACKS: usize = 1000;
+
+/// What one sweep kept of a process.
+#[derive(Debug)]
+struct Early {
+    at: Instant,
+    started: u64,
+    threads: BTreeMap<u32, EarlyThread>,
+}
+
+#[derive(Debug)]
+struct EarlyThread {
+    clock: Clock,
+    call: Option<Call>,
+    wait: Wait,
+}
+
+/// Looks at processes, and at everyone they wait for.
+///
+/// Processes that do not exist are left out of the scene; what could not be read is named in it.
+pub fn look_with(
+    question: Question,
+    pids: &[u32],
+    budget: Budget,
+    stacks: &mut dyn Stacks,
+) -> Scene {
+    let begun = Instant::now();
+    let until = begun + budget.time;
+    let mut early = BTreeMap::new();
+    first(pids, until, &mut early);
+    let pause = PAUSE.min(budget.time / 4);
+    rest(begun + pause);
+    let host = Host::new(until);
+    let mut between = Between::new(&host);
+    let mut sweep = Sweep {
+        early,
+        until,
+        processes: BTreeMap::new(),
+        unseen: Vec::new(),
+    };
+    sweep.second(pids, &mut between, stacks);
+    let unseen = host.unseen().into_iter().chain(sweep.unseen).collect();
+    let mut scene = Scene {
+        question,
+        asked: pids.to_vec(),
+        processes: sweep.processes,
+        unseen,
+        snapshots: 2,
+        ..Scene::default()
+    };
+    standing::complete(&mut scene, &mut between);
+    scene.connections = between.connections;
+    scene.pipes = between.pipes;
+    scene.file_locks = between.file_locks;
+    scene.took = begun.elapsed();
+    scene
+}
+
+/// Until a moment; nothing here is worth spinning for.
+fn rest(until: Instant) {
+    let left = until.saturating_duration_since(Instant::now());
+    if !left.is_zero() {
+        std::thread::sleep(left);
+    }
+}
+
+/// Samples the processes and everyone they wait for.
+fn first(pids: &[u32], until: Instant, early: &mut BTreeMap<u32, Early>) {
+    let host = Host::new(until);
+    let mut between = Between::new(&host);
+    let mut queue: VecDeque<u32> = pids.iter().copied().collect();
+    while let Some(pid) = queue.pop_front() {
+        if early.contains_key(&pid) || early.len() >= MOST_PROCESSES || Instant::now() > until {
+            continue;
+        }
+        let Ok(target) = Target::read(pid) else {
+            continue;
+        };
+        early.insert(pid, Early::of(&target, &mut between));
+        queue.extend(std::mem::take(&mut between.met));
+    }
+}
+
+impl Early {
+    fn of(target: &Target, between: &mut Between<'_>) -> Early {
+        let mut threads = BTreeMap::new();
+        for sample in &target.threads {
+            let wait = waits::wait_of(sample, target, between, &[]);
+            let thread = EarlyThread {
+                clock: sample.clock,
+                call: sample.call,
+                wait,
+            };
+            threads.insert(sample.tid, thread);
+        }
+        Early {
+            at: Instant::now(),
+            started: target.stat.started,
+            threads,
+        }
+    }
+}
+
+struct Sweep {
+    early: BTreeMap<u32, Early>,
+    until: Instant,
+    processes: BTreeMap<u32, Process>,
+    unseen: Vec<String>,
+}
+
+impl Sweep {
+    fn second(&mut self, pids: &[u32], between: &mut Between<'_>, stacks: &mut dyn Stacks) {
+        let mut queue: VecDeque<u32> = pids.iter().copied().collect();
+        let mut seen = BTreeSet::new();
+        while let Some(pid) = queue.pop_front() {
+            if !seen.insert(pid) {
+                continue;
+            }
+            if self.processes.len() >= MOST_PROCESSES || Instant::now() > self.until {
+                self.unseen.push(format!(
+                    "process {pid} was left out: the limit of this look is reached"
+                ));
+                continue;
+            }
+            if !self.early.contains_key(&pid) {
+                self.catch_up(pid, between);
+            }
+            let Ok(target) = Target::read(pid) else {
+                if pids.contains(&pid) {
+                    self.unseen.push(format!(
+                        "there is no process {pid}, or it may not be looked at"
+                    ));
+                }
+                continue;
+            };
+            let process = self.process(&target, between, stacks);
+            if !process.is_open {
+                self.unseen.push(format!(
+                    "process {pid} (`{}`): its memory and calls may not be read; as root, or as its user, they may",
+                    process.name
+                ));
+            }
+            self.processes.insert(pid, process);
+            queue.extend(std::mem::take(&mut between.met));
+        }
+    }
+
+    /// A process met late is sampled now, and once more a little later.
+    fn catch_up(&mut self, pid: u32, between: &mut Between<'_>) {
+        if let Ok(target) = Target::read(pid) {
+            self.early.insert(pid, Early::of(&target, between));
+            rest((Instant::now() + SHORT_PAUSE).min(self.until));
+        }
+    }
+
+    fn process(
+        &mut self,
+        target: &Target,
+        between: &mut Between<'_>,
+        stacks: &mut dyn Stacks,
+    ) -> Process {
+        let early = self.early.get(&target.pid);
+        let early = early.filter(|early| early.started == target.stat.started);
+        let memory = target.memory.as_ref().map(|memory| memory as &dyn Memory);
+        if let Some(memory) = memory {
+            stacks.enter(target.pid, &standing::maps(target.pid), memory);
+        }
+        let mut threads = Vec::with_capacity(target.threads.len());
+        for (nth, sample) in target.threads.iter().enumerate() {
+            let frames = match (memory, registers(sample)) {
+                (Some(memory), Some(registers)) if nth < MOST_STACKS => {
+                    stacks.frames(registers, memory)
+                }
+                (Some(_) | None, Some(_) | None) => Vec::new(),
+            };
+            threads.push(thread(sample, target, between, frames, early));
+        }
+        standing::process(target, threads, between)
+    }
+}
+
+fn registers(sample: &Sample) -> Option<Registers> {
+    match sample.call? {
+        Call::Running => None,
+        Call::Outside { sp, pc } => Some(Registers {
+            pc,
+            sp,
+            arguments: None,
+        }),
+        Call::In { args, sp, pc, .. } => Some(Registers {
+            pc,
+            sp,
+            arguments: Some(args),
+        }),
+    }
+}
+
+fn thread(
+    sample: &Sample,
+    target: &Target,
+    between: &mut Between<'_>,
+    frames: Vec<Frame>,
+    early: Option<&Early>,
+) -> Thread {
+    let mut wait = waits::wait_of(sample, target, between, &frames);
+    let before = early.and_then(|early| Some((early.at, early.threads.get(&sample.tid)?)));
+    let pace = match &before {
+        Some((at, before)) => pace(sample, before, at.elapsed()),
+        None => Pace::Moving,
+    };
+    if let Wait::Lock(lock) = &mut wait {
+        settle(lock, pace, before.map(|(_, before)| &before.wait));
+    }
+    Thread {
+        tid: sample.tid,
+        name: sample.name.clone(),
+        pace,
+        evidence: evidence(sample, target.pid, &wait),
+        wait,
+        frames,
+    }
+}
+
+fn pace(sample: &Sample, before: &EarlyThread, window: Duration) -> Pace {
+    let (now, then) = (sample.clock, before.clock);
+    if now.turns == then.turns && now.ran == then.ran && sample.call == before.call {
+        return match sample.state {
+            State::Running => Pace::Busy,
+            State::Sleeping | State::Deep | State::Stopped | State::Traced => Pace::Still,
+            State::Zombie | State::Other => Pace::Still,
+        };
+    }
+    let wanted = (now.ran - then.ran.min(now.ran)) + (now.queued - then.queued.min(now.queued));
+    let window = u64::try_from(window.as_nanos()).unwrap_or(u64::MAX);
+    match wanted >= window / 100 * BUSY_PERCENT {
+        true => Pace::Busy,
+        false => Pace::Moving,
+    }
+}
+
+/// An owner is believed if the lock named it in both looks, and the waiting thread waited through both.
+fn settle(lock: &mut Lock, pace: Pace, before: Option<&Wait>) {
+    let same = match before {
+        Some(Wait::Lock(before)) => before.address == lock.address && before.holder == lock.holder,
+        Some(_) | None => false,
+    };
+    let last = match lock.holder {
+        Holder::Recorded { tid, .. } | Holder::Gone { tid } => Some(tid),
+        Holder::Inferred { .. } | Holder::Unrecorded | Holder::Changing { .. } => None,
+    };
+    if last.is_some() && !(same && pace == Pace::Still) {
+        lock.holder = Holder::Changing { last };
+    }
+}
+
+fn evidence(sample: &Sample, pid: u32, wait: &Wait) -> Vec<Evidence> {
+    let source = format!("/proc/{pid}/task/{}/syscall", sample.tid);
+    let certain = |source: String, text: String| Evidence {
+        source,
+        text,
+        strength: Strength::Certain,
+    };
+    let mut evidence = Vec::new();
+    if let Some(Call::In { number, args, .. }) = sample.call {
+        let place = match sample.channel.as_str() {
+            "" => String::new(),
+            channel => format!(", in {channel}"),
+        };
+        let text = format!(
+            "{}({:#x}, {:#x}, {:#x}){place}",
+            super::calls::name(number),
+            args[0],
+            args[1],
+            args[2]
+        );
+        evidence.push(certain(source, text));
+    }
+    if let Wait::Lock(lock) = wait {
+        evidence.extend(lock_evidence(lock, pid));
+    }
+    evidence
+}
+
+fn lock_evidence(lock: &Lock, pid: u32) -> Option<Evidence> {
+    let (text, strength) = match &lock.holder {
+        Holder::Recorded { tid, .. } => (
+            format!(
+                "the {} at {:#x} names thread {tid}",
+                lock.kind.name(),
+                lock.address
+            ),
+            Strength::Certain,
+        ),
+        Holder::Gone { tid } => (
+            format!(
+                "the {} at {:#x} names thread {tid}, which does not live",
+                lock.kind.name(),
+                lock.address
+            ),
+            Strength::Certain,
+        ),
+        Holder::Inferred { tid, why } => (
+            format!(
+                "the {} at {:#x} is held by thread {tid}: {why}",
+                lock.kind.name(),
+                lock.address
+            ),
+            Strength::Strong,
+        ),
+        Holder::Unrecorded | Holder::Changing { .. } => return None,
+    };
+    Some(Evidence {
+        source: format!("memory of {pid}"),
+        text,
+        strength,
+    })
+}

@@ -1,0 +1,38 @@
+//! Where a service's own directories lie: below `C:\ProgramData\Aplomb` for the system's services, below the user's
+//! local application data for his own. There they inherit who may enter them.
+
+use std::env;
+use std::io;
+use std::path::PathBuf;
+
+use aplomb_core::spec::{OwnDirectory, OwnDirectoryKind};
+
+use super::is_elevated;
+
+/// The directory all of ours lie below.
+pub fn root() -> PathBuf {
+    let (variable, usual) = if is_elevated() {
+        ("ProgramData", r"C:\ProgramData")
+    } else {
+        ("LOCALAPPDATA", r"C:\ProgramData")
+    };
+    let below = env::var_os(variable).map(PathBuf::from);
+    let below = below.filter(|path| path.is_absolute());
+    below.unwrap_or_else(|| usual.into()).join("Aplomb")
+}
+
+pub(crate) fn path_of(directory: &OwnDirectory) -> PathBuf {
+    let kind = match directory.kind {
+        OwnDirectoryKind::Runtime => "run",
+        OwnDirectoryKind::State => "state",
+        OwnDirectoryKind::Cache => "cache",
+        OwnDirectoryKind::Logs => "log",
+        OwnDirectoryKind::Configuration => "config",
+    };
+    let name = directory.name.replace('/', r"\");
+    root().join(kind).join(name)
+}
+
+pub(crate) fn make(directory: &OwnDirectory) -> io::Result<()> {
+    std::fs::create_dir_all(path_of(directory))
+}

@@ -1,0 +1,136 @@
+//! Windows' own part: its actors, and promises that only it can give.
+
+mod sys;
+
+use std::io::Write;
+use std::os::windows::process::CommandExt;
+use std::process::{Command, ExitCode, Stdio};
+use std::time::Duration;
+
+use aplomb_core::End;
+
+use crate::stage::{Actor, World, code};
+
+type Row = (&'static str, fn(World));
+
+pub(crate) const TESTS: &[Row] = &[];
+
+const ACTOR: &str = "--actor";
+const CREATE_NO_WINDOW: u32 = 0x0800_0000;
+
+/// How a program ends that is told Ctrl+C and does nothing about it. Wine has it end with 0.
+pub(crate) fn ended_by_ctrl_c() -> End {
+    if aplomb_platform::windows::is_wine() {
+        code(0)
+    } else {
+        code(0xc000_013a)
+    }
+}
+
+/// The program that behaves so: ourselves.
+pub(crate) fn cast(actor: Actor) -> (String, Vec<String>) {
+    let own = own();
+    let words: Vec<String> = match actor {
+        Actor::Sleeps => words(&["sleeps"]),
+        Actor::Exits(code) => words(&["exits", &code.to_string()]),
+        Actor::Crashes => words(&["crashes"]),
+        Actor::IgnoresTerm => words(&["ignores"]),
+        Actor::ExitsOnTerm(code) => words(&["exits-on-ctrl-c", &code.to_string()]),
+        Actor::HasChild => words(&["has-child"]),
+        Actor::LeavesChild => words(&["leaves-child"]),
+        Actor::Daemon => words(&["daemon"]),
+        Actor::Prints(text) => words(&["prints", text]),
+        Actor::Notifies(text) => words(&["notifies", text]),
+    };
+    let argv = [own.clone(), ACTOR.to_owned()].into_iter().chain(words);
+    (own, argv.collect())
+}
+
+fn words(words: &[&str]) -> Vec<String> {
+    words.iter().map(|word| (*word).to_owned()).collect()
+}
+
+fn own() -> String {
+    let own = std::env::current_exe().expect("we are a file");
+    own.to_str().expect("UTF-8").to_owned()
+}
+
+/// Plays an actor, or the platform's own short-lived copy, where these words ask for one.
+pub(crate) fn act(args: &[String]) -> Option<ExitCode> {
+    if let Some(code) = aplomb_platform::windows::request::run(args) {
+        std::process::exit(code);
+    }
+    let [mode, name, rest @ ..] = args else {
+        return None;
+    };
+    if mode != ACTOR {
+        return None;
+    }
+    let number = || rest[0].parse::<i32>().expect("a number");
+    match name.as_str() {
+        "sleeps" => ready_and_sleep(),
+        "sleeps-quietly" => sleep(),
+        "exits" => std::process::exit(number()),
+        "crashes" => sys::crash(),
+        "ignores" => {
+            sys::on_ctrl_c(None);
+            ready_and_sleep();
+        }
+        "exits-on-ctrl-c" => {
+            sys::on_ctrl_c(Some(number()));
+            ready_and_sleep();
+        }
+        "has-child" => {
+            child(0);
+            ready_and_sleep();
+        }
+        "leaves-child" => {
+            child(0);
+            ready();
+        }
+        // A console of its own: nothing ties it to us any more.
+        "daemon" => {
+            child(CREATE_NO_WINDOW);
+            ready();
+        }
+        "prints" => print!("{}", rest[0]),
+        "notifies" => {
+            let mut speaker = Command::new(own());
+            speaker.args([ACTOR, "says", &rest[0]]);
+            assert!(speaker.status().expect("it starts").success());
+            ready_and_sleep();
+        }
+        "says" => {
+            let address = std::env::var("NOTIFY_SOCKET").expect("an address");
+            let pipe = std::fs::OpenOptions::new().write(true).open(address);
+            let said = pipe.and_then(|mut pipe| pipe.write_all(rest[0].as_bytes()));
+            said.expect("a listener");
+        }
+        other => panic!("no actor `{other}`"),
+    }
+    Some(ExitCode::SUCCESS)
+}
+
+fn child(flags: u32) {
+    let quiet = Command::new(own())
+        .args([ACTOR, "sleeps-quietly"])
+        .creation_flags(flags)
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn();
+    quiet.expect("it starts");
+}
+
+fn ready() {
+    assert!(sys::write_to_descriptor(3, b"\n"), "descriptor 3 is there");
+}
+
+fn ready_and_sleep() {
+    ready();
+    sleep();
+}
+
+fn sleep() {
+    std::thread::sleep(Duration::from_secs(1000));
+}
