@@ -89,7 +89,7 @@ impl Begun {
     }
 }
 
-/// The application inside a program's own runtime; see [`Builder::install`].
+/// The application inside a program's own runtime; see [`crate::Builder::install`].
 ///
 /// ```
 /// use aplomb_lifecycle::{Stage, app};

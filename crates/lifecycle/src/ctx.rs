@@ -227,8 +227,8 @@ impl Ctx {
         }
     }
 
-    /// Says that work goes on while stopping ("sending 3 of 10"). Where the platform grants more time for progress
-    /// (systemd, the service control manager), this is what buys it.
+    /// Says that work goes on while starting or stopping ("sending 3 of 10"). Where the platform grants more time for
+    /// progress (systemd, Aplomb, the service control manager), this is what buys it.
     ///
     /// ```no_run
     /// # fn component(ctx: aplomb_lifecycle::Ctx, parts: Vec<String>) {
