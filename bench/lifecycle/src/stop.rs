@@ -31,7 +31,7 @@ fn row(server: &Server, percent: Option<u32>) {
         // Made for each run: an empty group may be tidied away by whoever else manages them.
         let quota = percent.and_then(Quota::new);
         if let Some(quota) = &quota {
-            quota.hold(child.id());
+            process::tree(child.id()).into_iter().for_each(|pid| quota.hold(pid));
         }
         let ((took, exit), measured) = load::measure(&address, || process::terminate(&mut child));
         seconds.push(format!("{:.1}", took.as_secs_f64()));
