@@ -10,6 +10,7 @@ mod books;
 mod carry;
 mod desk;
 mod engine;
+mod hold;
 mod hooking;
 mod hooks;
 mod http;
