@@ -33,5 +33,5 @@ mod timers;
 
 pub use engine::{Ending, Engine, EngineError, Options, StateDirectory};
 pub use machine::Machine;
-pub use record::{FORMAT, Storage, reads};
+pub use record::{FORMAT, Storage, check, reads};
 pub use succession::{Inheritance, Succession};

@@ -385,8 +385,10 @@ impl<P: Platform> Engine<P> {
             self.tell_engine(EventKind::Remark, format!("the upgrade failed: {words}"));
         }
         let found = left.is_some();
-        if let Some(left) = left {
-            self.go_on(left, &succession, given);
+        match left {
+            Some(left) => self.go_on(left, &succession, given),
+            None if succession.predecessor.is_some() => self.begin_anew(),
+            None => {}
         }
         self.outlet.tell(ToPump::Begin);
         for stream in std::mem::take(&mut self.legacy.ended_outputs) {
@@ -396,6 +398,17 @@ impl<P: Platform> Engine<P> {
         self.snapshot(&BTreeSet::new());
         self.platform.settled();
         found
+    }
+
+    /// There was an engine before us, and nobody knows what it ran: so that nothing runs twice, all of it ends.
+    fn begin_anew(&mut self) {
+        let ended = self.platform.end_unrecorded();
+        if ended > 0 {
+            let words = format!(
+                "{ended} processes of services that nobody has a record of were killed, so that none of them runs twice; what starts by itself starts anew"
+            );
+            self.tell_engine(EventKind::Remark, words);
+        }
     }
 
     fn go_on(&mut self, left: Left, succession: &Succession, given: Vec<Spec>) {
