@@ -251,6 +251,7 @@ fn a_watchdog_that_was_fed_meanwhile_does_not_bark() {
         command = ["ACTOR", "notify=READY=1", "watchdog=100"]
         ready = "notify"
         watchdog = "700ms"
+        stop = { plan = ["TERM 100ms"] }
         "#,
     );
     let pid = engine.ears.spawned("fed");
