@@ -5,11 +5,13 @@ use alloc::rc::Rc;
 use alloc::string::String;
 use core::fmt;
 
+use serde::{Deserialize, Serialize};
+
 use crate::Signal;
 use crate::quantity::{Duration, End, ExitCode};
 
 /// The reason of a state or of a decision.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Because {
     NeverStarted,
     /// An operator asked.
@@ -67,6 +69,10 @@ pub enum Because {
     StoppingItself,
     /// Everything is being shut down.
     Shutdown,
+    /// An earlier engine began it and died; this one goes on with it.
+    TakenOver {
+        engine: u32,
+    },
 }
 
 impl Because {
@@ -108,6 +114,7 @@ impl fmt::Display for End {
                 }
             }
             End::Unknown => f.write_str("an end nobody could observe"),
+            End::Unattended => f.write_str("an unknown end while unattended"),
         }
     }
 }
@@ -179,6 +186,7 @@ impl fmt::Display for Because {
             Because::Unkillable => f.write_str("processes are left that even SIGKILL did not end"),
             Because::StoppingItself => f.write_str("said that it is stopping"),
             Because::Shutdown => f.write_str("everything is being shut down"),
+            Because::TakenOver { engine } => write!(f, "taken over from engine {engine}"),
         }
     }
 }

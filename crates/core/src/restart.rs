@@ -1,11 +1,13 @@
 //! Whether an ended run is followed by another, and after how long. Pure functions of the spec and of what happened.
 
+use serde::{Deserialize, Serialize};
+
 use crate::because::is_clean_signal;
 use crate::quantity::{Duration, End, ExitCode, Instant};
 use crate::spec::{ExitAction, ExitSet, Growth, Kind, Restart, RestartWhen, Spec, StartLimit};
 
 /// How a run came out, in the columns of systemd's table for `Restart=` (systemd.service(5)).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Outcome {
     /// An operator, or the ruling of another service, ended it.
     Wanted,
@@ -53,7 +55,7 @@ pub fn outcome_of(spec: &Spec, end: End) -> Outcome {
     match end {
         _ if contains(&spec.exit.success, end) => Outcome::Clean(Some(end)),
         End::Code(ExitCode(0)) | End::Unknown => Outcome::Clean(Some(end)),
-        End::Code(_) => Outcome::Unclean(end),
+        End::Code(_) | End::Unattended => Outcome::Unclean(end),
         End::Signal {
             signal,
             core_dumped: false,
@@ -142,7 +144,7 @@ fn contains(set: &ExitSet, end: End) -> bool {
     match end {
         End::Code(code) => set.codes.contains(&code),
         End::Signal { signal, .. } => set.signals.contains(&signal),
-        End::Unknown => false,
+        End::Unknown | End::Unattended => false,
     }
 }
 
@@ -230,7 +232,7 @@ fn vary(plain: Duration, percent: u8, chance: u64) -> Duration {
 }
 
 /// The starts that count against the limit.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 pub struct Starts {
     at: alloc::vec::Vec<Instant>,
 }

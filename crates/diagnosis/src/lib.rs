@@ -9,6 +9,7 @@
 
 mod budget;
 mod capture;
+pub mod go;
 pub mod graph;
 pub mod judge;
 mod memory;

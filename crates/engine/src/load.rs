@@ -7,7 +7,7 @@ use aplomb_core::{InstanceId, Spec};
 use aplomb_platform::Platform;
 use aplomb_protocol::{EventKind, Fault, FaultKind, LoadFile};
 use aplomb_units::render::{Style, Texts};
-use aplomb_units::world::{Fact, FileKind};
+use aplomb_units::world::{Fact, FileKind, Impossible};
 use aplomb_units::{Options, Severity, Source, World};
 
 use crate::Machine;
@@ -59,7 +59,8 @@ impl<P: Platform> Engine<P> {
                 diagnostics: refused,
             });
         }
-        let mut taken = self.take_in(specs);
+        let batch = self.legacy.library.add(&sources, lenient);
+        let mut taken = self.take_in(specs, batch);
         taken.remarks.extend(told(false));
         Ok(taken)
     }
@@ -89,7 +90,8 @@ impl<P: Platform> Engine<P> {
                 .filter(|one| one.severity == Severity::Refused)
                 .collect();
             if refused.is_empty() {
-                return (self.take_in(specs).all, words);
+                let batch = self.legacy.library.add(&sources, false);
+                return (self.take_in(specs, batch).all, words);
             }
             let texts = Texts::new(&sources);
             words.extend(refused.iter().map(|one| texts.render(one, Style::Plain)));
@@ -115,7 +117,19 @@ impl<P: Platform> Engine<P> {
         }
     }
 
-    fn take_in(&mut self, specs: Vec<Spec>) -> Taken {
+    /// As [`Engine::surroundings`], with these services as well.
+    pub(crate) fn surroundings_with(&self, names: impl Iterator<Item = String>) -> Surroundings {
+        let mut surroundings = self.surroundings();
+        for name in names {
+            if let Some((family, _)) = name.split_once('@') {
+                surroundings.services.insert(family.to_owned());
+            }
+            surroundings.services.insert(name);
+        }
+        surroundings
+    }
+
+    fn take_in(&mut self, specs: Vec<Spec>, batch: u32) -> Taken {
         let mut remarks = Vec::new();
         let (mut names, mut news) = (Vec::new(), Vec::new());
         for spec in specs {
@@ -139,6 +153,10 @@ impl<P: Platform> Engine<P> {
             }
         }
         let changed = self.world.load(news, self.now);
+        for id in &changed {
+            self.legacy.library.define(*id, batch);
+        }
+        self.write_batch(batch);
         let services = self.world.instances().count();
         if let Err(why) = self.platform.make_room(services) {
             remarks.push(format!(
@@ -167,7 +185,7 @@ impl<P: Platform> Engine<P> {
 
 /// What units find around them in a running engine.
 #[derive(Debug)]
-struct Surroundings {
+pub(crate) struct Surroundings {
     machine: Machine,
     /// By full name and by family.
     services: BTreeSet<String>,
@@ -184,6 +202,14 @@ impl World for Surroundings {
 
     fn head(&self, path: &str) -> Option<Vec<u8>> {
         self.machine.head(path)
+    }
+
+    fn search_path(&self, directories: &[String]) -> String {
+        self.machine.search_path(directories)
+    }
+
+    fn impossible(&self, spec: &Spec) -> Vec<Impossible> {
+        self.machine.impossible(spec)
     }
 
     fn find_program(&self, name: &str, search_path: &str) -> Option<String> {
