@@ -173,8 +173,7 @@ fn rank(finding: &Finding) -> (bool, u8, Reverse<usize>, VerdictKind) {
         | VerdictKind::SignalBlocked
         | VerdictKind::Deadlock
         | VerdictKind::SelfDeadlock
-        | VerdictKind::OrphanedLock
-        | VerdictKind::PoolStarvation => 0,
+        | VerdictKind::OrphanedLock => 0,
         VerdictKind::SignalIgnored | VerdictKind::Pid1Signal
             if finding.strength == Strength::Weak =>
         {
@@ -190,7 +189,6 @@ fn rank(finding: &Finding) -> (bool, u8, Reverse<usize>, VerdictKind) {
         | VerdictKind::PipeHeldOpen
         | VerdictKind::DownstreamSlow
         | VerdictKind::NetWait
-        | VerdictKind::PoolExhausted
         | VerdictKind::FdExhausted
         | VerdictKind::ThreadExhausted
         | VerdictKind::MemoryExhausted
