@@ -4,10 +4,12 @@
 //! Nothing is invented: what fits nothing known is *unknown*, what waits for work is *idle*, and a finding is only as
 //! sure as the weakest link of its chain. The words for it are made elsewhere (`words`).
 
+mod alone;
 mod chain;
 mod circle;
 mod dead;
 mod finding;
+mod meaning;
 mod whole;
 
 use std::cmp::Reverse;
