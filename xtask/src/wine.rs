@@ -36,7 +36,14 @@ const GROUPS: [&[&str]; 5] = [
     ],
     &["--package", "aplomb-logs", "--lib"],
     &["--package", "aplomb", "--bins", "--test", "windows"],
-    &["--package", "aplomb-lifecycle", "--test", "e2e"],
+    &[
+        "--package",
+        "aplomb-lifecycle",
+        "--features",
+        "http",
+        "--test",
+        "e2e",
+    ],
     &["--package", "aplomb-engine", "--lib"],
 ];
 
