@@ -41,6 +41,7 @@ const GROUPS: [&[&str]; 5] = [
         "aplomb-lifecycle",
         "--features",
         "http",
+        "--lib",
         "--test",
         "e2e",
     ],

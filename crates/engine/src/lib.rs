@@ -10,6 +10,7 @@ mod books;
 mod carry;
 mod desk;
 mod engine;
+mod explaining;
 mod hooking;
 mod hooks;
 mod host;
@@ -32,6 +33,7 @@ mod succession;
 mod timers;
 
 pub use engine::{Ending, Engine, EngineError, Options, StateDirectory};
+pub use explaining::Explainer;
 pub use host::{Host, Overview, Stage};
 pub use machine::Machine;
 pub use record::{FORMAT, Storage, reads};

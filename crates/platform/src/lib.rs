@@ -39,5 +39,5 @@ pub use keepsake::{
     TreeKeepsake,
 };
 pub use launch::{Launch, Output};
-pub use private::create_private;
+pub use private::{create_private, create_private_directory};
 pub use spawn_error::{SpawnError, Step};

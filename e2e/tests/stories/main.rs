@@ -11,6 +11,7 @@ mod broken_file;
 mod crash_loop;
 mod dependency_order;
 mod exit_codes;
+mod explained;
 mod five_hundred;
 mod flood;
 mod forker;
