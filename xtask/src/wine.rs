@@ -48,6 +48,13 @@ const GROUPS: [&[&str]; 5] = [
     &["--package", "aplomb-engine", "--lib"],
 ];
 
+/// Left to a real Windows: Wine gives a removed file that somebody has open its name until it is closed; and
+/// twenty-five stories of a hundred file operations each take minutes there.
+const SKIPPED: [&str; 2] = [
+    "what_somebody_removes_during_compression_stays_removed_and_what_is_left_stays",
+    "following_loses_and_doubles_no_line",
+];
+
 /// What is looked at by clippy as it is for Windows.
 const LINTED: [&str; 10] = [
     "clippy",
@@ -91,11 +98,17 @@ pub(crate) fn run() -> Result<(), String> {
     let mut failed = Vec::new();
     for group in GROUPS {
         let filters = filters.iter().map(String::as_str);
+        let skips: &[&str] = if group.contains(&"aplomb-logs") {
+            &["--skip", SKIPPED[0], "--skip", SKIPPED[1]]
+        } else {
+            &[]
+        };
         let words: Vec<&str> = ["test", "--locked"]
             .into_iter()
             .chain(group.iter().copied())
             .chain(["--"])
             .chain(filters)
+            .chain(skips.iter().copied())
             .collect();
         if let Err(why) = prefix.cargo(&words, TO_RUN) {
             failed.push(why);
