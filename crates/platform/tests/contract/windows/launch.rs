@@ -90,7 +90,7 @@ pub(crate) fn variables_differ_by_more_than_case(world: World) {
     assert_eq!(heard, "v\u{e4}lue");
 }
 
-/// One process may be, so its child may not.
+/// One process may be, so its child may not. Wine takes the limit and does not hold it.
 pub(crate) fn a_limit_on_processes_holds(world: World) {
     let mut stage = Stage::new(world);
     let resources = Resources {

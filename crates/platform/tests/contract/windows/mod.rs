@@ -47,7 +47,7 @@ pub(crate) const TESTS: &[Row] = &[
         launch::variables_differ_by_more_than_case,
     ),
     (
-        "a_limit_on_processes_holds",
+        "real_windows_a_limit_on_processes_holds",
         launch::a_limit_on_processes_holds,
     ),
     (
