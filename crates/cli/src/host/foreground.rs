@@ -19,8 +19,8 @@ use crate::ui::Ui;
 
 /// `aplomb engine`: carries services until it is shut down.
 pub(crate) fn engine(args: &EngineArgs, endpoint: &Endpoint, ui: &mut Ui) -> Result<u8, Failure> {
-    if let Some(format) = args.reads_state {
-        return keeping::reads_state(format, ui);
+    if let Some(answer) = keeping::asked(ui) {
+        return answer;
     }
     if args.detached {
         session::leave();
@@ -59,6 +59,9 @@ pub(crate) fn engine(args: &EngineArgs, endpoint: &Endpoint, ui: &mut Ui) -> Res
 /// `aplomb run`: one service without a file; ends with its exit code. As process 1 it is kept: a container must not end
 /// for a fault of ours.
 pub(crate) fn run(spec: Spec, endpoint: Option<&Endpoint>, ui: &mut Ui) -> Result<u8, Failure> {
+    if let Some(answer) = keeping::asked(ui) {
+        return answer;
+    }
     let socket = match endpoint {
         Some(endpoint) => {
             endpoint.prepare()?;
