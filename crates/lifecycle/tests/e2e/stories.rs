@@ -130,7 +130,7 @@ fn panic_in(stage: u16) {
     );
     let error = ended.component("bad")["error"].as_str().unwrap();
     assert!(
-        error.contains("victim.rs:") && error.contains("at the stop"),
+        error.contains("victim") && error.contains("at the stop"),
         "{error}"
     );
 }
@@ -146,7 +146,7 @@ fn hang_in(stage: u16) {
     assert!(ended.took.as_millis() < 3_700, "{:?}", ended.took);
     let held = ended.component("stuck")["cut_off"][0].as_str().unwrap();
     assert!(
-        held.starts_with("the long thing for") && held.contains("victim.rs:"),
+        held.starts_with("the long thing for") && held.contains("victim"),
         "{held}"
     );
     assert!(
@@ -280,7 +280,7 @@ fn leaky_pool() {
     assert_eq!((ended.code(), ended.outcome("db")), (124, "aborted"));
     let held = ended.component("db")["cut_off"][0].as_str().unwrap();
     assert!(
-        held.starts_with("1 of 2 connections out, taken at ") && held.contains("victim.rs:"),
+        held.starts_with("1 of 2 connections out, taken at ") && held.contains("victim"),
         "{held}"
     );
 }
