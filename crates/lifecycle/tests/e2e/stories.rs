@@ -5,6 +5,10 @@ use crate::process::Victim;
 use crate::{http2, streams, under_load};
 
 const STORIES: &[(&str, fn())] = &[
+    (
+        "a_panic_while_setting_up_stops_what_was_started",
+        setup_panic,
+    ),
     ("threads_and_blocking_resources_stop_clean", threads),
     (
         "a_nested_application_restarts_alone_and_stops_in_its_own_stages",
@@ -133,6 +137,15 @@ fn panic_in(stage: u16) {
         error.contains("victim") && error.contains("at the stop"),
         "{error}"
     );
+}
+
+fn setup_panic() {
+    let ended = Victim::start("setup-panic").end();
+    assert_eq!((ended.code(), ended.outcome("setup")), (70, "panicked"));
+    let error = ended.component("setup")["error"].as_str().unwrap();
+    assert!(error.ends_with("while setting up"), "{error}");
+    // Up, or cancelled before it was: either way it is over and was not cut.
+    assert!(["closed", "never-started"].contains(&ended.outcome("worker")));
 }
 
 fn hang_in(stage: u16) {
