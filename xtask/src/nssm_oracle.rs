@@ -131,6 +131,8 @@ impl Side {
         let _ = fs::remove_dir_all(&side.prefix);
         fs::create_dir_all(&side.prefix).map_err(|why| why.to_string())?;
         quietly(side.wine_for(KEPT).args(["wineboot", "--init"]))?;
+        // A service manager that is about to end takes services and forgets them.
+        side.server("-w");
         let drive = side.prefix.join("drive_c");
         let copied = fs::copy(program, drive.join("nssm.exe"));
         copied.map_err(|why| format!("cannot copy {}: {why}", program.display()))?;
@@ -239,6 +241,15 @@ impl Side {
         Ok(keys.collect::<Vec<_>>().join("\n"))
     }
 
+    fn server(&self, what: &str) {
+        // That there is nothing to end is no failure.
+        let _ = Command::new("timeout")
+            .args([PATIENCE, "wineserver", what])
+            .env("WINEPREFIX", &self.prefix)
+            .stderr(Stdio::null())
+            .status();
+    }
+
     fn end(&mut self) {
         if let Some(mut keeper) = self.keeper.take() {
             drop(keeper.stdin.take());
@@ -246,13 +257,8 @@ impl Side {
         }
         if self.prefix.exists() {
             // The first asks its processes to end, the second waits until they have.
-            for what in ["-k", "-w"] {
-                let _ = Command::new("timeout")
-                    .args([PATIENCE, "wineserver", what])
-                    .env("WINEPREFIX", &self.prefix)
-                    .stderr(Stdio::null())
-                    .status();
-            }
+            self.server("-k");
+            self.server("-w");
         }
     }
 }

@@ -48,6 +48,20 @@ const GROUPS: [&[&str]; 5] = [
     &["--package", "aplomb-engine", "--lib"],
 ];
 
+/// What is looked at by clippy as it is for Windows.
+const LINTED: [&str; 10] = [
+    "clippy",
+    "--locked",
+    "--quiet",
+    "--no-deps",
+    "--package",
+    "aplomb-platform",
+    "--lib",
+    "--tests",
+    "--",
+    "-Dwarnings",
+];
+
 /// Rust's standard library asks this for random bytes; Wine 8 has no such library.
 const PRIMITIVES: &str = "#include <windows.h>\n\
     BOOLEAN NTAPI SystemFunction036(PVOID, ULONG);\n\
@@ -69,6 +83,7 @@ pub(crate) fn run() -> Result<(), String> {
     obtain()?;
     let prefix = Prefix::ready()?;
     let filters: Vec<String> = env::args().skip(2).collect();
+    prefix.cargo(&LINTED, TO_BUILD)?;
     for group in GROUPS {
         let build = [&["test", "--locked", "--no-run", "--quiet"], group].concat();
         prefix.cargo(&build, TO_BUILD)?;
@@ -152,6 +167,15 @@ impl Prefix {
             // Last, so that a prefix left half made is made again.
             fs::copy(&library, &there).map_err(|why| format!("cannot copy to {there:?}: {why}"))?;
         }
+        let go = root.join("notify.exe");
+        if !go.exists() {
+            super::corpus::quietly(
+                Command::new("go")
+                    .args(["build", "-o"])
+                    .args([&go, Path::new("crates/cli/tests/windows/notify.go")])
+                    .envs([("GOOS", "windows"), ("GOARCH", "amd64")]),
+            )?;
+        }
         Ok(prefix)
     }
 
@@ -176,10 +200,17 @@ impl Prefix {
         self.wait(cargo.spawn(), limit, &words.join(" "))
     }
 
+    /// As programs in the prefix see it.
+    fn go_program(&self) -> String {
+        let path = self.path.with_file_name("notify.exe");
+        format!("Z:{}", path.display()).replace('/', "\\")
+    }
+
     /// The environment in which Wine finds this prefix and says nothing of its own.
     fn settle<'a>(&self, command: &'a mut Command) -> &'a mut Command {
         command
             .env("WINEPREFIX", &self.path)
+            .env("APLOMB_GO_PROGRAM", self.go_program())
             .env("WINEDEBUG", "-all")
             .env("WINEDLLOVERRIDES", "mscoree=;mshtml=")
             .env_remove("DISPLAY")

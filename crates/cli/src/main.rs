@@ -4,6 +4,7 @@
 //! because a container waits for what they start.
 #![deny(unsafe_code)]
 
+mod adoption;
 mod args;
 mod client;
 mod compare;

@@ -15,6 +15,7 @@ use aplomb_protocol::EventKind;
 use crate::Machine;
 use crate::books::{Books, When};
 use crate::desk::Desk;
+use crate::explaining::{Explainer, Looks};
 use crate::hooks::Hooks;
 use crate::host::Host;
 use crate::outlet::Outlet;
@@ -40,6 +41,8 @@ pub struct Options {
     pub end_when_down: bool,
     /// Signals that are not about us (USR1, USR2, HUP …) go on to the main processes.
     pub forward_signals: bool,
+    /// Who finds out why a run hangs before it is ended by force. `None`: nobody.
+    pub explainer: Option<Explainer>,
     /// This program's version, for whoever asks.
     pub version: String,
 }
@@ -84,6 +87,7 @@ pub struct Engine<P: Platform> {
     /// Runs whose output had the line that makes them ready.
     pub(crate) matched: std::collections::BTreeSet<RunId>,
     pub(crate) hooks: Hooks,
+    pub(crate) looks: Looks,
     pub(crate) timers: Timers,
     pub(crate) outlet: Outlet,
     /// Streams whose pipe has been made.
@@ -174,6 +178,7 @@ impl<P: Platform> Engine<P> {
             probes: Probes::default(),
             matched: std::collections::BTreeSet::new(),
             hooks: Hooks::default(),
+            looks: Looks::default(),
             timers: Timers::default(),
             outlet,
             streams: std::collections::BTreeSet::new(),
@@ -367,6 +372,7 @@ impl<P: Platform> Engine<P> {
             }
             Owner::Probe(probe) => self.probe_command_ended(probe, end),
             Owner::Hook(hook) => self.hook_ended(hook, end),
+            Owner::Look(run) => self.look_ended(run),
         }
     }
 
@@ -387,6 +393,7 @@ impl<P: Platform> Engine<P> {
         match timer {
             Timer::Probe(probe) => self.probe_due(probe),
             Timer::Hook(hook) => self.hook_due(hook),
+            Timer::Look(run) => self.look_due(run),
             Timer::FindMain(run) => self.find_main(run),
             Timer::StillStopping(run) => self.still_stopping(run),
             Timer::Lifeline => self.lifeline_due(),

@@ -10,6 +10,8 @@ mod books;
 mod carry;
 mod desk;
 mod engine;
+mod explaining;
+mod hold;
 mod hooking;
 mod hooks;
 mod host;
@@ -32,7 +34,8 @@ mod succession;
 mod timers;
 
 pub use engine::{Ending, Engine, EngineError, Options, StateDirectory};
+pub use explaining::Explainer;
 pub use host::{Host, Overview, Stage};
 pub use machine::Machine;
-pub use record::{FORMAT, Storage, reads};
+pub use record::{FORMAT, Storage, check, reads};
 pub use succession::{Inheritance, Succession};

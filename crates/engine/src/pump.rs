@@ -12,9 +12,10 @@ use std::time::{Instant as Clock, SystemTime};
 
 use aplomb_core::{Instant, RunId};
 use aplomb_logs::{Carrier, Desk, Fact, Loss, Now, Origin, Progress, Stream, Wall, Zone};
-use aplomb_platform::{PumpEvent, PumpPort, StreamId};
+use aplomb_platform::{LastingMemory, PumpEvent, PumpPort, StreamId};
 use regex_lite::Regex;
 
+use crate::hold::{Hold, Leftover};
 use crate::outlet::{FromPump, ToPump};
 
 /// One read: a whole pipe of the largest size we ask for, and the room for it is shared by all streams.
@@ -33,6 +34,8 @@ const WATCHED: usize = 16 << 10;
 struct Way {
     stream: Stream,
     watch: Option<Box<Watch>>,
+    /// What its pipe is known by to an engine after this one.
+    pipe: Option<u64>,
     /// Its entry among the appointments.
     wakes: Option<Instant>,
 }
@@ -53,7 +56,10 @@ struct Loop {
     /// When streams have something to do although nobody writes. Only those that have are looked at.
     due: BTreeSet<(Instant, StreamId)>,
     desk: Desk,
-    buffer: Vec<u8>,
+    buffer: Buffer,
+    hold: Option<Hold>,
+    /// What an engine before us had in hand, as long as its pipes are being found.
+    leftover: Option<Leftover>,
     origin: Clock,
     /// How far the compression of rotated files has come.
     compression: Progress,
@@ -64,8 +70,31 @@ struct Loop {
 /// The port is used by the loop and, for datagrams, from inside the desk: one thread, two names for it.
 type Shared = Arc<Mutex<Box<dyn PumpPort>>>;
 
+/// Where chunks are read to.
+enum Buffer {
+    Own(Vec<u8>),
+    /// Whoever comes after us finds it.
+    Lasting(Box<dyn LastingMemory>),
+    /// Lent to a read under way.
+    Lent,
+}
+
+impl Buffer {
+    fn bytes(&mut self) -> &mut [u8] {
+        match self {
+            Buffer::Own(bytes) => bytes,
+            Buffer::Lasting(memory) => memory.bytes(),
+            Buffer::Lent => &mut [],
+        }
+    }
+}
+
 /// Carries on until told to quit or the engine is gone.
-pub(crate) fn run(port: Box<dyn PumpPort>, inbox: &Receiver<ToPump>, out: Sender<FromPump>) {
+pub(crate) fn run(mut port: Box<dyn PumpPort>, inbox: &Receiver<ToPump>, out: Sender<FromPump>) {
+    let (hold, buffer, leftover) = match Hold::open(&mut *port, READ) {
+        Some((hold, memory, leftover)) => (Some(hold), Buffer::Lasting(memory), leftover),
+        None => (None, Buffer::Own(vec![0; READ]), Leftover::default()),
+    };
     let port: Shared = Arc::new(Mutex::new(port));
     let carrier = Box::new(Outward { port: port.clone() });
     let mut pump = Loop {
@@ -73,13 +102,21 @@ pub(crate) fn run(port: Box<dyn PumpPort>, inbox: &Receiver<ToPump>, out: Sender
         out,
         ways: BTreeMap::new(),
         due: BTreeSet::new(),
-        desk: Desk::new(Zone::local(), carrier),
-        buffer: vec![0; READ],
+        desk: match &hold {
+            Some(hold) => Desk::told(Zone::local(), carrier, Box::new(hold.clone())),
+            None => Desk::new(Zone::local(), carrier),
+        },
+        buffer,
+        hold,
+        leftover: None,
         origin: Clock::now(),
         compression: Progress::Idle { until: None },
         spoke: false,
     };
     let mut events = Vec::new();
+    if pump.recover(leftover, inbox) == Told::Quit {
+        return;
+    }
     loop {
         let until = pump.next_wake();
         if pump.wait(until, &mut events).is_err() {
@@ -253,17 +290,20 @@ impl Loop {
                     Box::new(Way {
                         stream: Stream::new(settings),
                         watch: None,
+                        pipe: None,
                         wakes: None,
                     }),
                 );
                 self.with_way(stream, |_, _, _| {});
             }
+            ToPump::Found { stream } => self.found(stream),
+            ToPump::Begin => self.leftover = None,
             ToPump::RunBegins { stream } => {
                 self.with_way(stream, |way, now, desk| way.stream.begin(now, desk))
             }
             ToPump::RunEnded { stream } => {
                 self.drain(stream);
-                self.with_way(stream, |way, now, desk| way.stream.finish(now, desk));
+                self.finish(stream);
             }
             ToPump::Watch {
                 stream,
@@ -280,7 +320,11 @@ impl Loop {
             }
             ToPump::Close { stream } => {
                 self.drain(stream);
-                self.with_way(stream, |way, now, desk| way.stream.finish(now, desk));
+                self.finish(stream);
+                let pipe = self.pipe_of(stream);
+                if let (Some(hold), Some(pipe)) = (&self.hold, pipe) {
+                    hold.forget(pipe);
+                }
                 self.with_port(|port| port.detach(stream));
                 self.forget(stream);
             }
@@ -319,9 +363,33 @@ impl Loop {
 
     /// One read of one stream: whoever writes more gets the next turn.
     fn read(&mut self, id: StreamId) -> ReadOnce {
-        let mut buffer = std::mem::take(&mut self.buffer);
-        let read = self.with_port(|port| port.read(id, &mut buffer));
-        let outcome = match read {
+        let mut lent = std::mem::replace(&mut self.buffer, Buffer::Lent);
+        let outcome = match (self.hold.clone(), self.pipe_of(id)) {
+            (Some(hold), Some(pipe)) => self.read_held(id, &hold, pipe, lent.bytes()),
+            (None, _) | (_, None) => self.read_into(id, lent.bytes()),
+        };
+        self.buffer = lent;
+        outcome
+    }
+
+    /// As [`Loop::read_into`], so that nothing is lost and nothing written twice if we die in the middle.
+    fn read_held(&mut self, id: StreamId, hold: &Hold, pipe: u64, buffer: &mut [u8]) -> ReadOnce {
+        let waiting = self.with_port(|port| port.waiting(id)).unwrap_or(0);
+        // As much as is known to be there, so that it is known how much was read. With nothing there it is the end.
+        let asked = waiting.clamp(1, buffer.len());
+        hold.take(pipe, asked, buffer);
+        let buffer = &mut buffer[..asked];
+        let outcome = self.read_into(id, buffer);
+        match self.ways.get(&id).filter(|_| outcome == ReadOnce::Some) {
+            Some(way) => hold.written(pipe, buffer, way.stream.begun()),
+            None => hold.drop_it(),
+        }
+        outcome
+    }
+
+    fn read_into(&mut self, id: StreamId, buffer: &mut [u8]) -> ReadOnce {
+        let read = self.with_port(|port| port.read(id, buffer));
+        match read {
             Ok(0) => {
                 self.with_port(|port| port.detach(id));
                 ReadOnce::Ended
@@ -331,9 +399,105 @@ impl Loop {
                 ReadOnce::Some
             }
             Err(_) => ReadOnce::Nothing,
+        }
+    }
+
+    fn pipe_of(&mut self, id: StreamId) -> Option<u64> {
+        self.hold.as_ref()?;
+        let known = self.ways.get(&id)?.pipe;
+        if known.is_some() {
+            return known;
+        }
+        let pipe = self.with_port(|port| port.identity(id));
+        self.ways.get_mut(&id)?.pipe = pipe;
+        pipe
+    }
+
+    /// A run has ended: a line that was begun is complete.
+    fn finish(&mut self, id: StreamId) {
+        let begun = self
+            .ways
+            .get(&id)
+            .is_some_and(|way| !way.stream.begun().is_empty());
+        let held = match (self.hold.clone(), self.pipe_of(id)) {
+            (Some(hold), Some(pipe)) if begun => Some((hold, pipe)),
+            (Some(_) | None, _) => None,
         };
-        self.buffer = buffer;
-        outcome
+        if let Some((hold, pipe)) = &held {
+            hold.take(*pipe, 0, &mut []);
+        }
+        self.with_way(id, |way, now, desk| way.stream.finish(now, desk));
+        if let Some((hold, pipe)) = &held {
+            hold.written(*pipe, &[], &[]);
+        }
+    }
+
+    // ---- after an engine that died ----
+
+    /// Brings the log files back to where they were before the chunk the dead engine had in hand, and waits until its
+    /// pipe, and those with beginnings of lines, are found or known to be gone. Only then anything is read.
+    fn recover(&mut self, leftover: Leftover, inbox: &Receiver<ToPump>) -> Told {
+        if leftover.begun.is_empty() && leftover.chunk.is_none() {
+            if let Some(hold) = &self.hold {
+                hold.drop_it();
+            }
+            return Told::GoOn;
+        }
+        if let Some((_, _, steps)) = &leftover.chunk {
+            aplomb_logs::undo(steps);
+        }
+        if let Some(hold) = &self.hold {
+            hold.undone();
+        }
+        self.leftover = Some(leftover);
+        while self.leftover.is_some() {
+            match inbox.recv() {
+                Ok(ToPump::Begin) => self.go_on(),
+                Ok(message) => {
+                    let told = self.told(message);
+                    if told != Told::GoOn {
+                        return Told::Quit;
+                    }
+                }
+                Err(_) => return Told::Quit,
+            }
+        }
+        Told::GoOn
+    }
+
+    /// The beginning of a line this pipe has brought.
+    fn found(&mut self, id: StreamId) {
+        let Some(pipe) = self.pipe_of(id) else {
+            return;
+        };
+        let leftover = self.leftover.as_mut();
+        if let Some(begun) = leftover.and_then(|leftover| leftover.begun.remove(&pipe)) {
+            self.with_way(id, |way, now, desk| way.stream.write(&begun, now, desk));
+        }
+    }
+
+    /// All are found that are there: the chunk is written once more, and what belongs to nobody is forgotten.
+    fn go_on(&mut self) {
+        let (Some(leftover), Some(hold)) = (self.leftover.take(), self.hold.clone()) else {
+            return;
+        };
+        let chunk = leftover.chunk.and_then(|(pipe, chunk, _)| {
+            let of = self.ways.iter().find(|(_, way)| way.pipe == Some(pipe));
+            of.map(|(id, _)| (*id, pipe, chunk))
+        });
+        match chunk {
+            // It was finishing a run's last line.
+            Some((id, _, chunk)) if chunk.is_empty() => self.finish(id),
+            Some((id, pipe, chunk)) => {
+                self.take(id, &chunk);
+                let begun = self.ways.get(&id).map(|way| way.stream.begun().to_vec());
+                hold.written(pipe, &chunk, &begun.unwrap_or_default());
+            }
+            None => hold.drop_it(),
+        }
+        for pipe in leftover.begun.keys() {
+            hold.forget(*pipe);
+        }
     }
 
     fn take(&mut self, id: StreamId, chunk: &[u8]) {
@@ -371,7 +535,7 @@ impl Loop {
         let ids: Vec<_> = self.ways.keys().copied().collect();
         for id in ids {
             self.drain(id);
-            self.with_way(id, |way, now, desk| way.stream.finish(now, desk));
+            self.finish(id);
         }
     }
 

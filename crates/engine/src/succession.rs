@@ -10,13 +10,14 @@ use std::mem::ManuallyDrop;
 
 use aplomb_core::{Action, Do, Duration, How, InstanceId, RunEvent, RunId, Spec, Task};
 use aplomb_logs::{Outputs, Settings};
-use aplomb_platform::{Found, Platform, PlatformKeepsake, Started, TreeId};
+use aplomb_platform::{Found, Platform, PlatformKeepsake, Started, StreamId, TreeId};
 use aplomb_protocol::{Answer, EventKind, Fault, FaultKind};
 
 use crate::carry::streams;
 use crate::engine::Engine;
 use crate::library::Library;
 use crate::load::Surroundings;
+use crate::outlet::ToPump;
 use crate::record::{self, Entry, Head, Journal, Left, News, Service, Storage, Unreadable};
 use crate::timers::Timer;
 
@@ -153,6 +154,8 @@ pub(crate) struct Legacy {
     pub handed_over: bool,
     /// A client held a lifeline to the engine before, and has some time to hold one to this.
     pub awaits_lifeline: bool,
+    /// Outputs found whose runs had ended.
+    ended_outputs: Vec<StreamId>,
 }
 
 impl Legacy {
@@ -176,6 +179,7 @@ impl Legacy {
             platform_changed: false,
             handed_over: false,
             awaits_lifeline: false,
+            ended_outputs: Vec::new(),
         }
     }
 }
@@ -381,12 +385,30 @@ impl<P: Platform> Engine<P> {
             self.tell_engine(EventKind::Remark, format!("the upgrade failed: {words}"));
         }
         let found = left.is_some();
-        if let Some(left) = left {
-            self.go_on(left, &succession, given);
+        match left {
+            Some(left) => self.go_on(left, &succession, given),
+            None if succession.predecessor.is_some() => self.begin_anew(),
+            None => {}
         }
+        self.outlet.tell(ToPump::Begin);
+        for stream in std::mem::take(&mut self.legacy.ended_outputs) {
+            self.outlet.tell(ToPump::RunEnded { stream });
+        }
+        self.outlet.flush();
         self.snapshot(&BTreeSet::new());
         self.platform.settled();
         found
+    }
+
+    /// There was an engine before us, and nobody knows what it ran: so that nothing runs twice, all of it ends.
+    fn begin_anew(&mut self) {
+        let ended = self.platform.end_unrecorded();
+        if ended > 0 {
+            let words = format!(
+                "{ended} processes of services that nobody has a record of were killed, so that none of them runs twice; what starts by itself starts anew"
+            );
+            self.tell_engine(EventKind::Remark, words);
+        }
     }
 
     fn go_on(&mut self, left: Left, succession: &Succession, given: Vec<Spec>) {
@@ -473,6 +495,9 @@ impl<P: Platform> Engine<P> {
         for (id, programs, pending) in programs {
             self.tell_found(id, programs, pending);
         }
+        for id in ids {
+            self.end_outputs_of_ended(id);
+        }
         if left.lifeline {
             self.legacy.awaits_lifeline = true;
             self.timers.at(self.now + LIFELINE, Timer::Lifeline);
@@ -533,6 +558,21 @@ impl<P: Platform> Engine<P> {
             // One that is not there any more is made anew at the next start.
             if self.outlet.find(stream, settings, &keepsake).is_ok() {
                 self.streams.insert(stream);
+            }
+        }
+    }
+
+    /// A service without a run has said all: the dead engine may not have come to say so.
+    fn end_outputs_of_ended(&mut self, id: InstanceId) {
+        if self
+            .world
+            .standing(id)
+            .is_some_and(|standing| standing.run.is_none())
+        {
+            for stream in streams(id) {
+                if self.streams.contains(&stream) {
+                    self.legacy.ended_outputs.push(stream);
+                }
             }
         }
     }
@@ -719,6 +759,7 @@ fn ordered(action: &Action) -> Option<InstanceId> {
         | Do::StopProving
         | Do::WatchHealth
         | Do::StopWatchingHealth
+        | Do::Explain(_)
         | Do::WatchTree
         | Do::Uproot => false,
     };

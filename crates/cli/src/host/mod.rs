@@ -46,3 +46,15 @@ pub(crate) fn errand(args: &[OsString]) -> Option<Result<u8, Failure>> {
     let code = aplomb_platform::windows::request::run(&words?)?;
     Some(Ok(u8::try_from(code).unwrap_or(u8::MAX)))
 }
+
+/// Hosts a service of NSSM's kind, if the service manager started us for one; what to end with.
+#[cfg(unix)]
+pub(crate) fn serve_registry() -> Option<Result<u8, Failure>> {
+    None
+}
+
+/// Hosts a service of NSSM's kind, if the service manager started us for one; what to end with.
+#[cfg(windows)]
+pub(crate) fn serve_registry() -> Option<Result<u8, Failure>> {
+    windows::service::run_of_registry()
+}

@@ -74,7 +74,6 @@ pub(super) const NOT_ADMINISTRATOR_INSTALL: &str =
     "Administrator access is needed to install a service.";
 pub(super) const NOT_ADMINISTRATOR_REMOVE: &str =
     "Administrator access is needed to remove a service.";
-pub(super) const NOT_ADMINISTRATOR_EDIT: &str = "Administrator access is needed to edit a service.";
 
 pub(super) fn opened_not(why: &str) -> String {
     format!("Can't open service!\nOpenService(): {why}")

@@ -8,7 +8,7 @@ use clap::Args;
 
 use super::Context;
 use crate::failure::Failure;
-use crate::host::scm;
+use crate::host::{self, scm};
 use crate::nssm::{Encoding, Invoked, encode, run};
 
 /// Understand NSSM's command line (Windows)
@@ -17,14 +17,11 @@ use crate::nssm::{Encoding, Invoked, encode, run};
 /// of this program called `nssm.exe` takes NSSM's place in scripts. `NSSM_OUTPUT=utf16` brings back the encoding of
 /// NSSM up to 2.24.
 #[derive(Debug, Args)]
-#[command(
-    disable_help_flag = true,
-    after_help = "\
+#[command(after_help = "\
 Examples:
   aplomb nssm install web C:\\web\\web.exe --port 80
   aplomb nssm get web AppThrottle
-  aplomb nssm dump web"
-)]
+  aplomb nssm dump web")]
 pub(crate) struct Nssm {
     /// A verb of NSSM and its words, taken as they are
     #[arg(
@@ -38,13 +35,17 @@ pub(crate) struct Nssm {
 /// The words of a command line that is NSSM's: of `aplomb nssm …`, or of a program called `nssm`.
 pub(crate) fn of(args: &[OsString]) -> Option<Nssm> {
     let words = match args {
-        [_, first, rest @ ..] if first == "nssm" => rest,
+        [_, first, rest @ ..] if first == "nssm" && !asks_for_help(rest) => rest,
         [program, rest @ ..] if is_nssm(program) => rest,
         _ => return None,
     };
     Some(Nssm {
         words: words.to_vec(),
     })
+}
+
+fn asks_for_help(words: &[OsString]) -> bool {
+    matches!(words, [word] if word == "--help" || word == "-h")
 }
 
 /// Whether the file is called as NSSM's is: `nssm.exe`, `nssm`, `NSSM-2.24.exe`.
@@ -57,6 +58,12 @@ fn is_nssm(program: &OsString) -> bool {
 impl Nssm {
     /// The exit code is NSSM's.
     pub(crate) fn run(self, context: &mut Context) -> Result<u8, Failure> {
+        // The manager starts services of ours without words.
+        if self.words.is_empty()
+            && let Some(done) = host::serve_registry()
+        {
+            return done;
+        }
         let mut system = scm::open()?;
         let words: Vec<String> = self
             .words
@@ -75,23 +82,28 @@ impl Nssm {
 /// As whom we were called; a service gets the same name of this program in its command line.
 fn invoked() -> Invoked {
     let called = env::args_os().next().unwrap_or_default();
-    let program = env::current_exe().unwrap_or_else(|_| called.clone().into());
-    let program = program.to_string_lossy();
-    let quoted = match program.contains(' ') {
-        true => format!("\"{program}\""),
-        false => program.into_owned(),
-    };
     let mut words = vec![called.to_string_lossy().into_owned()];
-    if is_nssm(&called) {
-        return Invoked {
-            words,
-            image: quoted,
-        };
+    if !is_nssm(&called) {
+        words.push("nssm".to_owned());
     }
-    words.push("nssm".to_owned());
     Invoked {
         words,
-        image: format!("{quoted} nssm"),
+        image: hosting_image(),
+    }
+}
+
+/// The command line by which the manager has this program host services of NSSM's kind.
+pub(crate) fn hosting_image() -> String {
+    let called = env::args_os().next().unwrap_or_default();
+    let program = env::current_exe().unwrap_or_else(|_| called.into());
+    let text = program.to_string_lossy();
+    let quoted = match text.contains(' ') {
+        true => format!("\"{text}\""),
+        false => text.into_owned(),
+    };
+    match is_nssm(&program.into_os_string()) {
+        true => quoted,
+        false => format!("{quoted} nssm"),
     }
 }
 

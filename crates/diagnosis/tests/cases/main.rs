@@ -7,4 +7,5 @@
 mod between;
 mod healthy;
 mod locks;
+mod rust;
 mod stage;

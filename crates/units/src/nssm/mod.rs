@@ -14,7 +14,7 @@ mod tests;
 
 pub use parameters::{
     ALIASES, EXIT_ACTIONS, Form, GRACE, HOOKS, Native, PARAMETERS, PRIORITIES, Parameter, Reset,
-    STARTUP_OF_THE_MANUAL, STARTUPS, THROTTLE, find,
+    STARTUP_OF_THE_MANUAL, STARTUPS, THROTTLE, find, markdown,
 };
 pub use read::{Defects, Surroundings, has_program, read, service};
 pub use reg::{RegFault, parse_reg, print_reg};

@@ -260,6 +260,16 @@ pub fn find(name: &str) -> Option<&'static Parameter> {
         .find(|parameter| parameter.name.eq_ignore_ascii_case(meant))
 }
 
+/// The table as the documents have it, in Markdown.
+pub fn markdown() -> String {
+    let mut text = String::from("| parameter | becomes |\n|---|---|\n");
+    for parameter in PARAMETERS {
+        let says = parameter.says.replace('|', "\\|");
+        text.push_str(&format!("| `{}` | {says} |\n", parameter.name));
+    }
+    text
+}
+
 const fn row(name: &'static str, form: Form, says: &'static str) -> Parameter {
     Parameter { name, form, says }
 }

@@ -104,6 +104,10 @@ pub fn service(
     diagnostics: &mut Vec<Diagnostic>,
 ) -> Loaded {
     let nothing = Key::default();
+    let surroundings = Surroundings {
+        defects: wanted_defects(key).unwrap_or(surroundings.defects),
+        ..surroundings
+    };
     let mut reader = Reader {
         key,
         parameters: key.key("Parameters").unwrap_or(&nothing),
@@ -123,6 +127,16 @@ pub fn service(
     Loaded {
         spec,
         places: Arc::new(places),
+    }
+}
+
+/// The switch of one service: `Parameters\Aplomb`, value `Defects`, `kept` or `fixed`.
+fn wanted_defects(key: &Key) -> Option<Defects> {
+    let said = key.key(r"Parameters\Aplomb")?.value("Defects")?.text()?;
+    match said.to_ascii_lowercase().as_str() {
+        "kept" => Some(Defects::Kept),
+        "fixed" => Some(Defects::Fixed),
+        _ => None,
     }
 }
 
@@ -296,6 +310,7 @@ impl Reader<'_> {
             value.filter(|text| !text.is_empty()).map(str::to_owned)
         };
         let (description, display) = (text("Description"), text("DisplayName"));
+        let display = display.filter(|display| *display != self.spec.name);
         self.spec.description = description.or(display).unwrap_or_default();
         self.spec.start_mode = match self.key.value("Start").and_then(Value::number) {
             Some(3) => StartMode::Manual,

@@ -219,8 +219,10 @@ fn print_value(value: &Value) -> String {
         ended.flat_map(u16::to_le_bytes).collect()
     };
     match value {
-        // Line ends cannot stand in a quoted text.
-        Value::Text(text) if text.contains(['\r', '\n']) => hex("hex(1)", &units(&[text])),
+        // Line ends cannot stand in a quoted text, and what is not ASCII is read by the system's code page.
+        Value::Text(text) if text.contains(['\r', '\n']) || !text.is_ascii() => {
+            hex("hex(1)", &units(&[text]))
+        }
         Value::Text(text) => escape(text),
         Value::Number(number) => format!("dword:{number:08x}"),
         Value::Expand(text) => hex("hex(2)", &units(&[text])),

@@ -166,6 +166,13 @@ fn unsaid_times_are_ours_unless_the_defects_are_wanted() {
     let graces: Vec<_> = spec.stop.plan.iter().map(|step| step.grace).collect();
     assert_eq!(graces, [Some(Duration::from_millis(1500)); 3]);
     assert_eq!(spec.restart.delay, Duration::from_secs(2));
+    let mut switched = key.clone();
+    let switch = switched.make(r"Parameters\Aplomb");
+    switch.set("Defects", Value::Text("Kept".into()));
+    assert_eq!(
+        spec_in(&switched, Surroundings::default()).0.stop,
+        spec.stop
+    );
     let Growth::Factor { max, .. } = spec.restart.growth else {
         panic!("grows")
     };

@@ -9,6 +9,11 @@ mod account;
 mod client;
 #[cfg(test)]
 pub(crate) mod fake;
+#[cfg_attr(
+    not(any(windows, test)),
+    expect(dead_code, reason = "services are made where there is a manager")
+)]
+pub(crate) mod installation;
 #[cfg(windows)]
 mod sys;
 
@@ -35,9 +40,12 @@ pub(crate) struct Refused {
 
 /// Reasons somebody here decides by.
 pub(crate) mod reason {
+    #[cfg(windows)]
     pub(crate) const FILE_NOT_FOUND: u32 = 2;
     pub(crate) const ACCESS_DENIED: u32 = 5;
+    #[cfg(windows)]
     pub(crate) const MORE_DATA: u32 = 234;
+    pub(crate) const INVALID_PARAMETER: u32 = 87;
     pub(crate) const INVALID_LEVEL: u32 = 124;
     pub(crate) const INVALID_NAME: u32 = 123;
     pub(crate) const IO_PENDING: u32 = 997;
@@ -65,6 +73,10 @@ pub(crate) mod control {
 }
 
 /// Who starts a service; the numbers are the manager's.
+#[cfg_attr(
+    not(windows),
+    expect(dead_code, reason = "only the real manager tells of drivers")
+)]
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Start {
     Boot = 0,
@@ -198,6 +210,10 @@ pub(crate) struct Recovery {
 }
 
 /// Whether the service has an identity of its own in access lists.
+#[expect(
+    dead_code,
+    reason = "what the manager knows; ours is the unrestricted one"
+)]
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum ServiceSid {
     None = 0,

@@ -103,10 +103,15 @@ impl Endpoint {
         let path = self.path.clone();
         let name = path.to_string_lossy();
         let connected = PipeStream::connect(&name).map(Stream);
-        connected.map_err(|source| match source.kind() {
-            io::ErrorKind::NotFound => EndpointError::NobodyThere { path, source },
-            io::ErrorKind::PermissionDenied => EndpointError::NotPermitted { path, source },
-            _ => EndpointError::Other { path, source },
+        connected.map_err(|source| {
+            let kind = source.kind();
+            if kind == io::ErrorKind::NotFound {
+                EndpointError::NobodyThere { path, source }
+            } else if kind == io::ErrorKind::PermissionDenied {
+                EndpointError::NotPermitted { path, source }
+            } else {
+                EndpointError::Other { path, source }
+            }
         })
     }
 

@@ -8,16 +8,20 @@ use std::ffi::OsString;
 use std::fs;
 use std::path::PathBuf;
 
+use aplomb_core::spec::StartMode;
 use aplomb_core::{Instant, Spec};
 use aplomb_engine::{Ending, Engine, Host, Machine, Options, Overview, Stage, StateDirectory};
 use aplomb_platform::Native;
 use aplomb_platform::windows::service::{Report, Service, ServiceOutcome, ServiceState};
+use aplomb_units::nssm;
 
 use super::directories::Owner;
 use super::endpoint::Endpoint;
+use crate::adoption::{AdoptionError, meaning, read_key};
 use crate::failure::{Exit, Failure};
 use crate::files;
 use crate::host::pace::{Pace, Word};
+use crate::host::scm;
 use crate::paint::Paint;
 
 /// The manager's code where a service has no definition that can be carried out; NSSM's number for the same.
@@ -36,7 +40,30 @@ pub(crate) fn run(words: &[OsString]) -> Result<u8, Failure> {
     let name = name
         .to_str()
         .ok_or_else(|| Failure::usage("the service's name is no text"))?;
-    serve(name, |words| defined(name, files, words))
+    serve(name, |name, words| defined(name, files, words))
+}
+
+/// The work of `aplomb nssm` without words, and of a program called `nssm`, where the manager starts it: the service is
+/// whichever the manager means, and its definition what NSSM's values in the registry say. `None` where it was a person.
+pub(crate) fn run_of_registry() -> Option<Result<u8, Failure>> {
+    // A service with a process of its own needs no name before the manager tells it.
+    match serve("", |name, _| of_registry(name)) {
+        Err(failure) if failure.exit == Exit::Usage => None,
+        done => Some(done),
+    }
+}
+
+/// What the values of the service say now. The manager has seen to account and order before it started us.
+fn of_registry(name: &str) -> Result<Vec<Spec>, Failure> {
+    let (service, key) = read_key(&scm::open()?, name)?;
+    if !nssm::has_program(&key) {
+        return Err(AdoptionError::Foreign { service }.into());
+    }
+    let mut spec = meaning(&service, &key).0;
+    spec.depends = Default::default();
+    spec.process.user = None;
+    spec.start_mode = StartMode::Auto;
+    Ok(vec![spec])
 }
 
 /// What the files, or the installed one, say; with the words of the start after the program's own.
@@ -65,24 +92,27 @@ fn defined(name: &str, files: &[OsString], words: &[String]) -> Result<Vec<Spec>
     Ok(specs)
 }
 
-/// Serves the manager as the service `name`, which `define` tells what it is; given are the words of its start.
+/// Serves the manager as the service `asked`, which `define` tells what it is; given are the name the manager has for it
+/// and the words of its start.
 ///
 /// # Errors
 /// The manager did not start this process.
 pub(crate) fn serve(
-    name: &str,
-    define: impl FnOnce(&[String]) -> Result<Vec<Spec>, Failure>,
+    asked: &str,
+    define: impl FnOnce(&str, &[String]) -> Result<Vec<Spec>, Failure>,
 ) -> Result<u8, Failure> {
     let platform = Native::new().map_err(|why| {
         Failure::failed("cannot prepare this process for carrying services").because(why)
     })?;
-    let line = platform.serve(name).map_err(|why| {
+    let line = platform.serve(asked).map_err(|why| {
         Failure::usage("this is for the service control manager")
             .because(why)
-            .action(format!("sc start \"{name}\""))
+            .action(format!("sc start \"{asked}\""))
     })?;
+    let told = line.words.first().cloned();
+    let name = told.as_deref().unwrap_or(asked);
     let words = line.words.get(1..).unwrap_or_default();
-    let specs = match define(words) {
+    let specs = match define(name, words) {
         Ok(specs) => specs,
         Err(failure) => return Ok(give_up(line, name, NO_DEFINITION, &failure)),
     };
@@ -109,7 +139,7 @@ fn carry(
     reporter: &mut Reporter,
 ) -> Result<Ending, Failure> {
     let owner = Owner::current();
-    let state = owner.state().join(aplomb_logs::stem(name).to_string());
+    let state = owner.state().join(aplomb_logs::stem(name));
     let options = Options {
         socket: Some(Endpoint::of_service(name).path.display().to_string()),
         state_directory: Some(StateDirectory::claim(&state)?),
@@ -117,6 +147,7 @@ fn carry(
         sequential: false,
         end_when_down: true,
         forward_signals: false,
+        explainer: None,
         version: env!("CARGO_PKG_VERSION").to_owned(),
     };
     let mut engine = Engine::new(platform, Machine, options)?;
