@@ -15,3 +15,4 @@ mod order;
 mod relations;
 mod serving;
 mod starting;
+mod succession;

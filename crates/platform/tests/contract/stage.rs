@@ -268,7 +268,7 @@ pub(crate) fn is_a_crash(world: World, end: End) -> bool {
     match (world, end) {
         (World::Windows, End::Code(code)) => code.0 == 0xc000_0005,
         (_, End::Signal { signal, .. }) => signal == Signal::SEGV,
-        (_, End::Code(_) | End::Unknown) => false,
+        (_, End::Code(_) | End::Unknown | End::Unattended) => false,
     }
 }
 
