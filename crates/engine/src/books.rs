@@ -3,9 +3,9 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use aplomb_core::{Because, End, Fact, InstanceId, Instant, RunId, Shown, Task, Wall, seconds};
+use aplomb_platform::StreamId;
+use aplomb_protocol::{Event, EventKind, Explanation, LastRun, Milestones, State};
 use serde::{Deserialize, Serialize};
-
-use aplomb_protocol::{Event, EventKind, LastRun, Milestones, State};
 
 /// How many events are remembered for `events --replay`.
 const REMEMBERED: usize = 1024;
@@ -16,11 +16,17 @@ const REMEMBERED: usize = 1024;
 pub(crate) struct Book {
     pub milestones: Milestones,
     pub last_run: Option<Box<LastRun>>,
+    /// Why it hung, when that was last asked.
+    pub why: Option<Box<Explanation>>,
     /// The program's own words.
     pub says: Option<String>,
     pub ready: bool,
     pub unhealthy: bool,
+    /// Lines lost in troubles that are over.
     pub dropped_lines: u64,
+    /// Lines lost so far in troubles that go on.
+    #[serde(skip)]
+    pub dropping: BTreeMap<StreamId, u64>,
     /// How the main process of the run under way ended.
     pub end: Option<End>,
     /// Who sent the signal that ended it, where known.

@@ -14,7 +14,9 @@ use aplomb_protocol::EventKind;
 use crate::Machine;
 use crate::books::{Books, When};
 use crate::desk::Desk;
+use crate::explaining::{Explainer, Looks};
 use crate::hooks::Hooks;
+use crate::host::Host;
 use crate::outlet::Outlet;
 use crate::prove::Probes;
 use crate::record::Entry;
@@ -39,6 +41,8 @@ pub struct Options {
     pub end_when_down: bool,
     /// Signals that are not about us (USR1, USR2, HUP …) go on to the main processes.
     pub forward_signals: bool,
+    /// Who finds out why a run hangs before it is ended by force. `None`: nobody.
+    pub explainer: Option<Explainer>,
     /// This program's version, for whoever asks.
     pub version: String,
 }
@@ -50,6 +54,8 @@ pub struct Ending {
     pub code: u32,
     /// Why the only service failed, where it did.
     pub failed: Option<String>,
+    /// Nobody asked for the end: every service was down.
+    pub by_itself: bool,
 }
 
 /// Why an engine could not begin, or go on.
@@ -81,6 +87,7 @@ pub struct Engine<P: Platform> {
     /// Runs whose output had the line that makes them ready.
     pub(crate) matched: std::collections::BTreeSet<RunId>,
     pub(crate) hooks: Hooks,
+    pub(crate) looks: Looks,
     pub(crate) timers: Timers,
     pub(crate) outlet: Outlet,
     /// Streams whose pipe has been made.
@@ -97,8 +104,11 @@ pub struct Engine<P: Platform> {
     pub(crate) started: When,
     pub(crate) now: Instant,
     pub(crate) ending: Phase,
+    /// All that start by themselves have been up at once.
+    pub(crate) have_been_up: bool,
     /// Why the only service failed.
     failed: Option<String>,
+    by_itself: bool,
     /// The socket for sd_notify is open.
     pub(crate) notifies: bool,
     /// What is written down for the engine after this one.
@@ -168,6 +178,7 @@ impl<P: Platform> Engine<P> {
             probes: Probes::default(),
             matched: std::collections::BTreeSet::new(),
             hooks: Hooks::default(),
+            looks: Looks::default(),
             timers: Timers::default(),
             outlet,
             streams: std::collections::BTreeSet::new(),
@@ -181,7 +192,9 @@ impl<P: Platform> Engine<P> {
             started,
             now,
             ending: Phase::Serving,
+            have_been_up: false,
             failed: None,
+            by_itself: false,
             notifies: false,
             legacy: Legacy::nothing(),
         };
@@ -214,7 +227,19 @@ impl<P: Platform> Engine<P> {
     ///
     /// # Errors
     /// Only where waiting itself fails: nothing can be carried any more.
-    pub fn run(mut self) -> Result<Ending, EngineError> {
+    pub fn run(self) -> Result<Ending, EngineError> {
+        self.carry_on(None)
+    }
+
+    /// As [`Engine::run`], for a service manager that is told how it goes.
+    ///
+    /// # Errors
+    /// Only where waiting itself fails.
+    pub fn run_for(self, host: &mut dyn Host) -> Result<Ending, EngineError> {
+        self.carry_on(Some(host))
+    }
+
+    fn carry_on(mut self, mut host: Option<&mut dyn Host>) -> Result<Ending, EngineError> {
         let mut happened = Vec::new();
         loop {
             if let Some(ending) = self.is_over() {
@@ -225,11 +250,15 @@ impl<P: Platform> Engine<P> {
             if self.legacy.handed_over {
                 return Ok(self.make_room_for_another());
             }
-            let until = self.wakes_at();
+            let wanted = host.as_ref().and_then(|host| host.wakes_at());
+            let until = self.wakes_at().into_iter().chain(wanted).min();
             self.platform
                 .wait(until, &mut happened)
                 .map_err(|source| EngineError::Wait { source })?;
             self.turn(&mut happened);
+            if let Some(host) = host.as_mut() {
+                host.see(self.overview(), self.now);
+            }
         }
     }
 
@@ -319,6 +348,7 @@ impl<P: Platform> Engine<P> {
                 }
             }
             Happened::Host(signal) => self.host_signal(signal),
+            Happened::Controlled(control) => self.controlled(control),
             Happened::Accepted { channel, .. } => self.desk.welcome(&mut self.platform, channel),
             Happened::Readable { channel } if self.desk.knows(channel) => self.hear_client(channel),
             Happened::Readable { channel } => self.probe_readable(channel),
@@ -342,6 +372,7 @@ impl<P: Platform> Engine<P> {
             }
             Owner::Probe(probe) => self.probe_command_ended(probe, end),
             Owner::Hook(hook) => self.hook_ended(hook, end),
+            Owner::Look(run) => self.look_ended(run),
         }
     }
 
@@ -362,6 +393,7 @@ impl<P: Platform> Engine<P> {
         match timer {
             Timer::Probe(probe) => self.probe_due(probe),
             Timer::Hook(hook) => self.hook_due(hook),
+            Timer::Look(run) => self.look_due(run),
             Timer::FindMain(run) => self.find_main(run),
             Timer::StillStopping(run) => self.still_stopping(run),
             Timer::Lifeline => self.lifeline_due(),
@@ -452,6 +484,7 @@ impl<P: Platform> Engine<P> {
         Some(Ending {
             code,
             failed: self.failed.take(),
+            by_itself: self.by_itself,
         })
     }
 
@@ -486,6 +519,7 @@ impl<P: Platform> Engine<P> {
             }
         }
         self.failed = failed;
+        self.by_itself = true;
         self.shut_down(How::Plan, code, "the service is down");
     }
 
@@ -512,6 +546,7 @@ impl<P: Platform> Engine<P> {
         Ending {
             code: 0,
             failed: None,
+            by_itself: false,
         }
     }
 

@@ -62,6 +62,8 @@ pub(crate) enum FromPump {
     BadPattern { stream: StreamId, why: String },
     /// A new log file was begun; this is the old one.
     Rotated { stream: StreamId, file: String },
+    /// Output cannot be stored, and so many lines are lost since that is so.
+    Dropping { stream: StreamId, lines: u64 },
     /// Output was dropped, or a log cannot be written, or can be again.
     Trouble {
         stream: StreamId,

@@ -495,6 +495,10 @@ fn message_of(stream: StreamId, fact: Fact) -> Option<FromPump> {
                 fault.meaning()
             ),
         ),
+        Fact::StillDropping { loss } => Some(FromPump::Dropping {
+            stream,
+            lines: loss.lines,
+        }),
         Fact::Recovered { loss, .. } => {
             let because = format!(
                 "its output is stored again; {} lines ({} bytes) were lost",

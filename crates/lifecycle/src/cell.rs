@@ -3,16 +3,18 @@
 //!
 //! One mutex per component, held for a few instructions and never across a wait or a call into user code. Waiting is offered
 //! three ways, because programs wait in three ways: a future (any runtime), a condition variable, a file descriptor.
+//! `loom/` runs it in every order in which threads can meet.
 
 use std::collections::BTreeMap;
 use std::future::Future;
 use std::panic::Location;
 use std::pin::Pin;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, PoisonError};
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
 use crate::machine::{Level, Run};
+use crate::sync::{Condvar, Mutex, MutexGuard};
 
 /// How the start of a component stands, for whoever waits for it.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -319,6 +319,8 @@ pub enum Happened {
     },
     /// Somebody signalled the engine itself.
     Host(HostSignal),
+    /// The system's service manager wants something of us.
+    Controlled(Control),
     /// A control client connected.
     Accepted {
         channel: ChannelId,
@@ -355,6 +357,20 @@ pub struct HostSignal {
     pub signal: Signal,
     pub pid: Option<u32>,
     pub uid: Option<u32>,
+}
+
+/// What a service manager wants of the service it started.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Control {
+    Stop,
+    /// The system goes down: as a stop, and nothing is to begin any more.
+    Shutdown,
+    Pause,
+    Continue,
+    /// Its settings have changed.
+    Reload,
+    /// A number with a meaning of the service's own, 128 to 255.
+    User(u8),
 }
 
 /// Who connected.

@@ -15,6 +15,7 @@ mod engine_killed_flood;
 mod engine_killed_listen;
 mod engine_killed_pid_one;
 mod exit_codes;
+mod explained;
 mod five_hundred;
 mod flood;
 mod forker;

@@ -1,5 +1,6 @@
 //! The verbs, one file each: the arguments with their help, what is asked of the engine, and how the answer looks.
 
+mod adopt;
 mod analyze;
 mod check;
 mod completions;
@@ -9,12 +10,15 @@ mod down;
 mod edit;
 mod events;
 mod get;
+mod import;
 mod install;
 mod list;
 mod logs;
 mod man;
+pub(crate) mod nssm;
 mod pause;
 mod processes;
+mod release;
 mod reload;
 mod remove;
 mod reset;
@@ -76,6 +80,10 @@ pub(crate) enum Verb {
     Reset(reset::Reset),
     Check(check::Check),
     Convert(convert::Convert),
+    Import(import::Import),
+    Nssm(nssm::Nssm),
+    Adopt(adopt::Adopt),
+    Release(release::Release),
     Schema(schema::Schema),
     Completions(completions::Completions),
     #[command(hide = true)]
@@ -89,6 +97,7 @@ impl Verb {
     pub(crate) fn run(self, context: &mut Context) -> Result<u8, Failure> {
         let exit = match self {
             Verb::Run(args) => return args.run(context),
+            Verb::Nssm(verb) => return verb.run(context),
             Verb::Engine(args) => {
                 return foreground::engine(&args, &context.endpoint, &mut context.ui);
             }
@@ -119,6 +128,9 @@ impl Verb {
             Verb::Reset(verb) => verb.run(context)?,
             Verb::Check(verb) => verb.run(context)?,
             Verb::Convert(verb) => verb.run(context)?,
+            Verb::Import(verb) => verb.run(context)?,
+            Verb::Adopt(verb) => verb.run(context)?,
+            Verb::Release(verb) => verb.run(context)?,
             Verb::Schema(verb) => verb.run(context)?,
             Verb::Completions(verb) => verb.run(context)?,
             Verb::Man(verb) => verb.run(context)?,

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 const LIST: &str = include_str!("../../../../docs/promises.md");
 const STORIES: [&str; 9] = [
     include_str!("ending.rs"),
+    include_str!("explaining.rs"),
     include_str!("explorer.rs"),
     include_str!("life.rs"),
     include_str!("order.rs"),

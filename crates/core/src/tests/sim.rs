@@ -66,6 +66,8 @@ pub(super) struct Actor {
     pub hangs: Vec<Task>,
     /// Until it is proven; `None`: never.
     pub ready_in: Option<Duration>,
+    /// `None`: why it hangs is never found out.
+    pub explained_in: Option<Duration>,
     /// From a polite signal to the end; `None`: it does not care.
     pub dies_in: Option<Duration>,
     /// Not even the kill ends it.
@@ -85,6 +87,7 @@ impl Default for Actor {
             takes: BTreeMap::new(),
             hangs: Vec::new(),
             ready_in: Some(ms(0)),
+            explained_in: Some(ms(0)),
             dies_in: Some(ms(0)),
             immortal: false,
             strays: 0,
@@ -367,6 +370,12 @@ impl Sim {
                 self.ask(id, run, Signal::INT, Target::Tree);
                 None
             }
+            Do::Explain(_) => {
+                if let Some(span) = actor.explained_in {
+                    self.later(span, id, run, Plan::Tell(RunEvent::Explained));
+                }
+                None
+            }
             Do::WatchTree => {
                 self.watch(id, run);
                 None
@@ -507,6 +516,7 @@ impl Sim {
                 | Do::Request(_)
                 | Do::Freeze
                 | Do::Thaw
+                | Do::Explain(_)
                 | Do::WatchTree => continue,
             };
             let name = self.world.standing(*instance).map(|it| it.name.to_string());

@@ -9,6 +9,7 @@ mod calls;
 mod futex;
 mod groups;
 mod host;
+mod inference;
 mod memory;
 mod modules;
 mod proc;
@@ -18,19 +19,11 @@ mod sweep;
 mod sys;
 mod target;
 mod waits;
+mod walk;
 
 pub use memory::ProcessMemory;
 pub use modules::ProcessFiles;
-pub use sweep::look_with;
-
-use crate::budget::Budget;
-use crate::scene::{Question, Scene};
-use crate::stacks::NoStacks;
-
-/// Looks at processes, and at everyone they wait for.
-pub fn look(question: Question, pids: &[u32], budget: Budget) -> Scene {
-    look_with(question, pids, budget, &mut NoStacks)
-}
+pub use sweep::look;
 
 /// The processes whose program has this name, the oldest first.
 pub fn named(name: &str) -> Vec<u32> {

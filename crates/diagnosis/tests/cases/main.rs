@@ -4,5 +4,8 @@
 //! An answer that is marked certain must be right the first time it is given.
 #![cfg(target_os = "linux")]
 
+mod between;
+mod healthy;
 mod locks;
+mod rust;
 mod stage;

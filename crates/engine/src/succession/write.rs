@@ -193,6 +193,7 @@ fn ordered(action: &Action) -> Option<InstanceId> {
         | Do::StopProving
         | Do::WatchHealth
         | Do::StopWatchingHealth
+        | Do::Explain(_)
         | Do::WatchTree
         | Do::Uproot => false,
     };

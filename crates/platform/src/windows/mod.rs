@@ -23,6 +23,7 @@ mod program;
 mod pump;
 mod ready;
 pub mod request;
+pub mod service;
 mod spawn;
 mod stdio;
 mod streams;
@@ -56,6 +57,12 @@ use crate::{
 /// Whether this is Wine, which lacks a few things that Windows has; for tests.
 pub fn is_wine() -> bool {
     sys::inspect::is_wine()
+}
+
+/// From now on no child inherits our standard handles, unless it is given them: one that outlives us would keep who
+/// reads our output waiting.
+pub fn keep_standard_handles() {
+    sys::birth::keep_standard_handles();
 }
 
 /// Whether this process has an administrator's full rights, or is the system itself.
@@ -116,6 +123,10 @@ impl Windows {
     fn on(&mut self, source: Source, packet: Packet, into: &mut Vec<Happened>) {
         match source {
             Source::Bell => into.push(Happened::Woken),
+            // The service control manager's words, or the console's.
+            Source::Host if packet.operation == 1 => {
+                into.extend(service::control(packet.amount).map(Happened::Controlled));
+            }
             Source::Host => into.extend(console::said(packet.amount).and_then(host_signal)),
             Source::Ended(id) => {
                 if let Some(ended) = self.processes.ended(ProcessId(id)) {
@@ -221,6 +232,11 @@ fn meaning(signal: Signal) -> io::Result<Meaning> {
             Err(io::Error::new(io::ErrorKind::Unsupported, why))
         }
     }
+}
+
+/// Whether a signal means anything here. Errors: why not.
+pub(crate) fn can_send(signal: Signal) -> io::Result<()> {
+    meaning(signal).map(drop)
 }
 
 /// Ctrl+C is SIGINT to the engine; whatever else a console says is a request to end.

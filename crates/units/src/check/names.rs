@@ -122,7 +122,7 @@ fn unknown(
         Dialect::Toml => Severity::Refused,
         // As systemd: what is only wished for may be missing.
         Dialect::Systemd if relation.needed => Severity::Refused,
-        Dialect::Systemd => return None,
+        Dialect::Systemd | Dialect::Nssm => return None,
     };
     let action = match nearest(name, stack.named.keys().copied()) {
         Some(known) => format!("write `{known}`"),

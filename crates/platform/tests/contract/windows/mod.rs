@@ -1,5 +1,6 @@
 //! Windows' own part: its actors, and promises that only it can give.
 
+mod endpoints;
 mod sys;
 
 use std::io::Write;
@@ -13,7 +14,25 @@ use crate::stage::{Actor, World, code};
 
 type Row = (&'static str, fn(World));
 
-pub(crate) const TESTS: &[Row] = &[];
+pub(crate) const TESTS: &[Row] = &[
+    (
+        "a_living_endpoint_is_not_taken",
+        endpoints::a_living_endpoint_is_not_taken,
+    ),
+    (
+        "a_client_is_heard_and_answered",
+        endpoints::a_client_is_heard_and_answered,
+    ),
+    (
+        "a_long_answer_arrives_whole",
+        endpoints::a_long_answer_arrives_whole,
+    ),
+    ("many_may_come_at_once", endpoints::many_may_come_at_once),
+    (
+        "a_tcp_server_is_reached",
+        endpoints::a_tcp_server_is_reached,
+    ),
+];
 
 const ACTOR: &str = "--actor";
 const CREATE_NO_WINDOW: u32 = 0x0800_0000;
@@ -111,6 +130,10 @@ pub(crate) fn act(args: &[String]) -> Option<ExitCode> {
     Some(ExitCode::SUCCESS)
 }
 
+#[expect(
+    clippy::zombie_processes,
+    reason = "it is to outlive us, and Windows keeps nothing of the dead"
+)]
 fn child(flags: u32) {
     let quiet = Command::new(own())
         .args([ACTOR, "sleeps-quietly"])
