@@ -13,6 +13,7 @@ const STORIES: [&str; 9] = [
     include_str!("seeds.rs"),
     include_str!("serving.rs"),
     include_str!("starting.rs"),
+    include_str!("succession.rs"),
 ];
 
 /// Names of the functions marked as tests.
