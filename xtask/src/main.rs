@@ -7,7 +7,10 @@ mod bench;
 mod corpus;
 #[cfg(test)]
 mod house;
+mod lifecycle;
+mod nssm_oracle;
 mod oracle;
+mod wine;
 
 use std::env;
 use std::process::{Command, ExitCode};
@@ -46,9 +49,24 @@ const VERBS: &[Verb] = &[
         run: oracle::run,
     },
     Verb {
+        name: "wine-oracle",
+        about: "tell the real NSSM and ours the same, under Wine (fetches NSSM)",
+        run: nssm_oracle::run,
+    },
+    Verb {
+        name: "lifecycle",
+        about: "the published library: other backends, orders of threads, public names",
+        run: lifecycle::run,
+    },
+    Verb {
         name: "bench",
         about: "measure Aplomb beside its peers (minutes; fetches them)",
         run: bench::run,
+    },
+    Verb {
+        name: "wine",
+        about: "the tests of Windows under Wine (installs it); further words are filters",
+        run: wine::run,
     },
     Verb {
         name: "test",
@@ -62,7 +80,7 @@ fn main() -> ExitCode {
     let Some(verb) = VERBS.iter().find(|verb| verb.name == wanted) else {
         eprintln!("usage: cargo xtask VERB\n");
         for verb in VERBS {
-            eprintln!("  {:8} {}", verb.name, verb.about);
+            eprintln!("  {:11} {}", verb.name, verb.about);
         }
         return ExitCode::from(2);
     };

@@ -24,6 +24,9 @@ use crate::host::interrupt;
 
 /// How long an engine may take to say who it is; everything else may take as long as the services do.
 const GREETING: Duration = Duration::from_secs(10);
+/// How long nobody may listen between one engine and the next, which as a rule is never.
+const SUCCESSION: Duration = Duration::from_millis(500);
+const PAUSE: Duration = Duration::from_millis(5);
 const CHUNK: usize = 16 * 1024;
 
 /// What reaches a verb that waits.
@@ -64,6 +67,7 @@ pub(crate) struct Greeting {
 #[derive(Debug)]
 pub(crate) struct Client {
     stream: Stream,
+    endpoint: Endpoint,
     /// Where the engine's last words would be.
     words: PathBuf,
     /// The engine, if we started it.
@@ -92,6 +96,7 @@ impl Client {
         thread::spawn(move || hear(hearing, &sounds));
         let mut client = Client {
             stream,
+            endpoint: endpoint.clone(),
             words: endpoint.words(),
             child: None,
             next: 1,
@@ -116,6 +121,28 @@ impl Client {
         let mut client = Client::over(started.stream, endpoint)?;
         client.child = Some(started.child);
         Ok(client)
+    }
+
+    /// After the engine has gone: speaks to the one that took over from it, if there is one. What was asked and not
+    /// answered has to be asked again.
+    ///
+    /// Errors: nobody is there, after a moment.
+    pub(crate) fn turn_to_successor(&mut self) -> Result<(), Failure> {
+        let begun = Instant::now();
+        let next = loop {
+            match self.endpoint.connect() {
+                Ok(stream) => break Client::over(stream, &self.endpoint)?,
+                Err(_) if begun.elapsed() < SUCCESSION => thread::sleep(PAUSE),
+                Err(error) => return Err(error.into()),
+            }
+        };
+        let child = self.child.take();
+        let number = self.next;
+        *self = next;
+        self.child = child;
+        // Numbers of questions the one before never answered are not used again.
+        self.next += number;
+        Ok(())
     }
 
     fn greet(&mut self) -> Result<(), Failure> {

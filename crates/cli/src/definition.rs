@@ -139,11 +139,13 @@ impl Definition {
         let source = self.source()?;
         match source.dialect() {
             Dialect::Toml => Ok(source),
-            Dialect::Systemd => {
+            dialect @ (Dialect::Systemd | Dialect::Nssm) => {
                 let file = self.file.display();
-                let what = format!(
-                    "`{file}` is a systemd unit, whose settings are changed as a text only"
-                );
+                let what = match dialect {
+                    Dialect::Nssm => "an export of the registry",
+                    Dialect::Toml | Dialect::Systemd => "a systemd unit",
+                };
+                let what = format!("`{file}` is {what}, whose settings are changed as a text only");
                 Err(Failure::failed(what).action(format!("aplomb edit {}", quoted(&self.service))))
             }
         }

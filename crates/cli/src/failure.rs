@@ -8,6 +8,8 @@ use std::io;
 use aplomb_protocol::{Fault, FaultKind};
 use serde::Serialize;
 
+use crate::host::scm::installation::InstallationError;
+
 /// How the program ends; the numbers are part of its interface.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Exit {
@@ -104,6 +106,27 @@ impl Failure {
 fn without_number(why: &str) -> &str {
     why.rsplit_once(" (os error ")
         .map_or(why, |(words, _)| words)
+}
+
+impl From<InstallationError> for Failure {
+    fn from(error: InstallationError) -> Failure {
+        let action = match &error {
+            InstallationError::Exists { .. } => {
+                "choose another name; `aplomb adopt NAME` takes over NSSM's"
+            }
+            InstallationError::Marked { .. } => {
+                "close the Services console and Task Manager, or restart the machine"
+            }
+            InstallationError::NotPermitted { .. } => "run it as administrator",
+            InstallationError::Name { .. } => "use at most 256 characters, without `/` and `\\`",
+            InstallationError::Password { .. } => {
+                "install it without an account, then `sc config NAME obj= ACCOUNT password= PASSWORD`"
+            }
+            InstallationError::Stubborn { .. } => "`aplomb why NAME` says what it waits for",
+            InstallationError::Refused { .. } => "look at the service with `sc qc NAME`",
+        };
+        Failure::failed(error.to_string()).action(action)
+    }
 }
 
 impl From<Fault> for Failure {

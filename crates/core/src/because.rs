@@ -5,11 +5,13 @@ use alloc::rc::Rc;
 use alloc::string::String;
 use core::fmt;
 
+use serde::{Deserialize, Serialize};
+
 use crate::Signal;
 use crate::quantity::{Duration, End, ExitCode};
 
 /// The reason of a state or of a decision.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Because {
     NeverStarted,
     /// An operator asked.
@@ -67,6 +69,10 @@ pub enum Because {
     StoppingItself,
     /// Everything is being shut down.
     Shutdown,
+    /// An earlier engine began it and died; this one goes on with it.
+    TakenOver {
+        engine: u32,
+    },
 }
 
 impl Because {
@@ -92,6 +98,10 @@ pub fn seconds(span: Duration) -> String {
 impl fmt::Display for End {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            End::Code(ExitCode(code)) if *code > 0xffff => match status_meaning(*code) {
+                Some(meaning) => write!(f, "exit code {code:#010x} ({meaning})"),
+                None => write!(f, "exit code {code:#010x}"),
+            },
             End::Code(ExitCode(code)) => match exit_code_meaning(*code) {
                 Some(meaning) => write!(f, "exit code {code} ({meaning})"),
                 None => write!(f, "exit code {code}"),
@@ -108,7 +118,28 @@ impl fmt::Display for End {
                 }
             }
             End::Unknown => f.write_str("an end nobody could observe"),
+            End::Unattended => f.write_str("an unknown end while unattended"),
         }
+    }
+}
+
+/// What Windows means by the codes it ends programs with.
+fn status_meaning(code: u32) -> Option<&'static str> {
+    match code {
+        0x4000_0015 => Some("aborted itself"),
+        0x8000_0003 => Some("breakpoint"),
+        0xc000_0005 => Some("invalid memory access"),
+        0xc000_0017 => Some("out of memory"),
+        0xc000_001d => Some("illegal instruction"),
+        0xc000_0094 => Some("division by zero"),
+        0xc000_00fd => Some("stack overflow"),
+        0xc000_0135 => Some("a library it needs is missing"),
+        0xc000_0139 => Some("a library it needs is of another version"),
+        0xc000_013a => Some("Ctrl+C"),
+        0xc000_0142 => Some("a library it needs could not begin"),
+        0xc000_0374 => Some("damaged heap"),
+        0xc000_0409 => Some("aborted itself at once"),
+        _ => None,
     }
 }
 
@@ -179,6 +210,7 @@ impl fmt::Display for Because {
             Because::Unkillable => f.write_str("processes are left that even SIGKILL did not end"),
             Because::StoppingItself => f.write_str("said that it is stopping"),
             Because::Shutdown => f.write_str("everything is being shut down"),
+            Because::TakenOver { engine } => write!(f, "taken over from engine {engine}"),
         }
     }
 }

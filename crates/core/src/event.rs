@@ -3,6 +3,8 @@
 use alloc::rc::Rc;
 use alloc::string::String;
 
+use serde::{Deserialize, Serialize};
+
 use crate::because::Because;
 use crate::quantity::{Duration, End, RunId};
 use crate::signal::Signal;
@@ -13,7 +15,7 @@ use crate::spec::{Moment, Request};
 pub struct InstanceId(pub u32);
 
 /// A program of a run: the service itself, or one of the commands around it. The number is its place in its list.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Task {
     Condition(u16),
     /// A hook that is waited for, by its place among the hooks.
@@ -66,7 +68,7 @@ pub enum Wish {
 }
 
 /// How firmly to stop.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum How {
     /// By the stop plan.
     Plan,
@@ -101,6 +103,21 @@ pub enum RunEvent {
     Thawed(Result<(), Rc<str>>),
     /// A request to end reached nobody: a signal where `None`, else that of a step of the stop plan.
     Unheard(Option<Request>),
+    /// The answer to [`Do::Explain`]: it is written down, or it could not be found out.
+    Explained,
+}
+
+/// What a run should do and does not, so that force follows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Question {
+    /// End.
+    Stop,
+    /// Become ready, or end, in time.
+    Start,
+    /// Answer its health probe.
+    Health,
+    /// Give a sign of life.
+    Hang,
 }
 
 /// How conditions and assertions came out.
@@ -177,6 +194,8 @@ pub enum Do {
     /// Each takes back the other, answered or not; thawing what is not frozen is no error.
     Freeze,
     Thaw,
+    /// Find out what the run hangs on and write it down; answered by `Explained`, whatever came of it.
+    Explain(Question),
     /// From now on `TreeEmpty` is told, once; at once where it is empty already.
     WatchTree,
     /// The run is over, told once of each, even of one for which nothing had to be done. What is left of the tree is

@@ -7,10 +7,14 @@ use core::ops::{Add, Sub};
 
 pub use core::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use crate::Signal;
 
 /// A moment on a monotonic clock, in nanoseconds since an arbitrary origin of this engine's life.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize,
+)]
 pub struct Instant(u64);
 
 impl Instant {
@@ -56,8 +60,22 @@ impl Sub<Instant> for Instant {
 pub struct Bytes(pub u64);
 
 /// What a process handed to the system when it ended by itself. 0 to 255 on Linux, any 32 bits on Windows.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct ExitCode(pub u32);
+
+impl ExitCode {
+    /// What Windows ends a program with that is told Ctrl+C and does nothing about it (STATUS_CONTROL_C_EXIT).
+    pub const CTRL_C: ExitCode = ExitCode(0xc000_013a);
+
+    /// Windows ended it for a fault of its own: an NTSTATUS of the severities warning and error, Ctrl+C excepted. Codes
+    /// of Linux are never among them.
+    pub fn is_crash(self) -> bool {
+        const WARNING: u32 = 0x8000_0000;
+        const FATAL_APP_EXIT: u32 = 0x4000_0015;
+        let is_status = (WARNING..0xd000_0000).contains(&self.0);
+        self != ExitCode::CTRL_C && (is_status || self.0 == FATAL_APP_EXIT)
+    }
+}
 
 impl fmt::Display for ExitCode {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -66,7 +84,7 @@ impl fmt::Display for ExitCode {
 }
 
 /// One life of an instance, from spawn to empty tree. Never reused while a state directory lives; pids are.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct RunId(pub u64);
 
 impl fmt::Display for RunId {
@@ -76,7 +94,7 @@ impl fmt::Display for RunId {
 }
 
 /// How a process ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum End {
     /// It called exit, or returned from main.
     Code(ExitCode),
@@ -84,6 +102,8 @@ pub enum End {
     Signal { signal: Signal, core_dumped: bool },
     /// It is gone, and nobody could tell us how.
     Unknown,
+    /// It went while no engine was there to see it. Counts as a failure: what is not known to be a success is none.
+    Unattended,
 }
 
 /// A moment on the wall clock, in nanoseconds since 1970-01-01 UTC. It may jump; decisions never rest on it.

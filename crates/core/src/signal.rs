@@ -4,8 +4,11 @@
 
 use core::fmt;
 
+use serde::{Deserialize, Serialize};
+
 /// A signal, by its Linux number: 1 to 31 and the real-time ones, 34 to 64.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "u8", into = "u8")]
 pub struct Signal(u8);
 
 const NAMES: &[(u8, &str, &str)] = &[
@@ -114,6 +117,20 @@ impl Signal {
             .iter()
             .find(|(number, ..)| *number == self.0)
             .map_or("real-time signal", |row| row.2)
+    }
+}
+
+impl From<Signal> for u8 {
+    fn from(signal: Signal) -> u8 {
+        signal.0
+    }
+}
+
+impl TryFrom<u8> for Signal {
+    type Error = &'static str;
+
+    fn try_from(number: u8) -> Result<Signal, &'static str> {
+        Signal::from_number(number).ok_or("there is no such signal")
     }
 }
 

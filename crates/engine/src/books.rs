@@ -3,21 +3,30 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use aplomb_core::{Because, End, Fact, InstanceId, Instant, RunId, Shown, Task, Wall, seconds};
-use aplomb_protocol::{Event, EventKind, LastRun, Milestones, State};
+use aplomb_platform::StreamId;
+use aplomb_protocol::{Event, EventKind, Explanation, LastRun, Milestones, State};
+use serde::{Deserialize, Serialize};
 
 /// How many events are remembered for `events --replay`.
 const REMEMBERED: usize = 1024;
 
 /// What is kept about one instance.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default)]
 pub(crate) struct Book {
     pub milestones: Milestones,
     pub last_run: Option<Box<LastRun>>,
+    /// Why it hung, when that was last asked.
+    pub why: Option<Box<Explanation>>,
     /// The program's own words.
     pub says: Option<String>,
     pub ready: bool,
     pub unhealthy: bool,
+    /// Lines lost in troubles that are over.
     pub dropped_lines: u64,
+    /// Lines lost so far in troubles that go on.
+    #[serde(skip)]
+    pub dropping: BTreeMap<StreamId, u64>,
     /// How the main process of the run under way ended.
     pub end: Option<End>,
     /// Who sent the signal that ended it, where known.
@@ -303,7 +312,7 @@ fn exited(end: End) -> EventKind {
             code: None,
             signal: Some(signal.to_string()),
         },
-        End::Unknown => EventKind::Exited {
+        End::Unknown | End::Unattended => EventKind::Exited {
             code: None,
             signal: None,
         },

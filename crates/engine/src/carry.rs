@@ -86,6 +86,7 @@ impl<P: Platform> Engine<P> {
                 let thawed = self.with_tree(run, |platform, tree| platform.thaw(tree));
                 self.run_event(instance, run, RunEvent::Thawed(thawed));
             }
+            Do::Explain(question) => self.explain(instance, run, question),
             Do::WatchTree => match self.runs.get(run).and_then(|held| held.tree) {
                 Some(tree) => self.platform.watch_empty(tree),
                 None => self.run_event(instance, run, RunEvent::TreeEmpty),
@@ -193,6 +194,9 @@ impl<P: Platform> Engine<P> {
             self.drop_probe(probe);
         }
         self.matched.remove(&run);
+        // There is nothing left to look at.
+        self.look_due(run);
+        self.name_those_left(instance, run);
         let Some(held) = self.runs.over(run) else {
             return;
         };
@@ -242,6 +246,7 @@ impl<P: Platform> Engine<P> {
             | Fact::Skipped(_)
             | Fact::CommandFailed { .. } => {}
         }
+        self.legacy.dirty.insert(instance);
         let pid = run.and_then(|run| self.main_pid(run));
         if let Some((mut kind, because)) = event_of(fact, pid) {
             if let EventKind::Killed { processes } = &mut kind {
@@ -274,6 +279,22 @@ impl<P: Platform> Engine<P> {
         // A step taken meanwhile has an appointment of its own: one word a period is enough.
         self.timers.forget(Timer::StillStopping(run));
         self.timers.at(self.now + PERIOD, Timer::StillStopping(run));
+    }
+
+    /// Where nothing is killed in the end: who lives on.
+    fn name_those_left(&mut self, instance: InstanceId, run: RunId) {
+        let standing = self.world.standing(instance);
+        if standing.is_none_or(|standing| standing.spec.stop.kill.is_some()) {
+            return;
+        }
+        let tree = self.runs.get(run).and_then(|held| held.tree);
+        let members = tree.map_or_else(Vec::new, |tree| self.platform.members(tree));
+        if members.is_empty() {
+            return;
+        }
+        let names: Vec<_> = members.iter().map(named).collect();
+        let because = format!("they live on, for nothing is killed: {}", names.join(", "));
+        self.tell(instance, Some(run), EventKind::Leftovers { names }, because);
     }
 
     /// Before the kill: who will be killed, for the event log; and how many they are.
@@ -420,6 +441,7 @@ impl<P: Platform> Engine<P> {
             .platform
             .notify_address()
             .map_err(|why| format!("cannot open the notify socket: {why}"))?;
+        self.legacy.platform_changed |= !std::mem::replace(&mut self.notifies, true);
         Ok(Some(address))
     }
 

@@ -86,7 +86,7 @@ impl Desk {
                 match request {
                     Ok(request) => heard.requests.push(request),
                     Err(why) => {
-                        self.fault(platform, channel, 0, misunderstood(&why));
+                        self.fault(platform, channel, number(&why), misunderstood(&why));
                         if matches!(why, DecodeError::TooLong { .. }) {
                             heard.gone = self.farewell(platform, channel);
                         }
@@ -115,6 +115,10 @@ impl Desk {
         if let Some(client) = self.clients.get_mut(&channel) {
             client.subscribed = Some(names);
         }
+    }
+
+    pub(crate) fn has_lifeline(&self) -> bool {
+        self.clients.values().any(|client| client.lifeline)
     }
 
     pub(crate) fn make_lifeline(&mut self, channel: ChannelId) {
@@ -223,6 +227,14 @@ impl Desk {
     /// Whether everything said has been handed to the system.
     pub(crate) fn is_quiet(&self) -> bool {
         self.clients.values().all(|client| client.out.is_empty())
+    }
+}
+
+/// The number of a request that was not understood; 0 where not even that could be read.
+fn number(why: &DecodeError) -> u64 {
+    match why {
+        DecodeError::Malformed { id, .. } => id.unwrap_or(0),
+        DecodeError::TooLong { .. } => 0,
     }
 }
 

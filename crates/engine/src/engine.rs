@@ -1,9 +1,8 @@
 //! The loop: wait, ask the core, do what it says; and the doors through which the world comes in.
 
 use std::collections::VecDeque;
-use std::fs::{self, File};
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use aplomb_core::{
     Action, Because, Duration, End, Event, How, InstanceId, Instant, RunEvent, RunId, Shown,
@@ -15,20 +14,25 @@ use aplomb_protocol::EventKind;
 use crate::Machine;
 use crate::books::{Books, When};
 use crate::desk::Desk;
+use crate::explaining::{Explainer, Looks};
 use crate::hooks::Hooks;
+use crate::host::Host;
 use crate::outlet::Outlet;
 use crate::prove::Probes;
+use crate::record::Entry;
 use crate::requests::Waiting;
 use crate::runs::{Owner, Runs};
+use crate::state_directory::StateDirectory;
+use crate::succession::Legacy;
 use crate::timers::{Timer, Timers};
 
 /// How an engine is set up.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct Options {
     /// Where clients connect; `None`: nowhere.
     pub socket: Option<String>,
-    /// Made if missing; locked, so that no two engines share it. `None`: nothing outlives this engine.
-    pub state_directory: Option<PathBuf>,
+    /// Where run numbers are remembered. `None`: nothing outlives this engine.
+    pub state_directory: Option<StateDirectory>,
     /// Where logs without a directory of their own go.
     pub log_directory: PathBuf,
     /// One start or stop at a time.
@@ -37,6 +41,8 @@ pub struct Options {
     pub end_when_down: bool,
     /// Signals that are not about us (USR1, USR2, HUP …) go on to the main processes.
     pub forward_signals: bool,
+    /// Who finds out why a run hangs before it is ended by force. `None`: nobody.
+    pub explainer: Option<Explainer>,
     /// This program's version, for whoever asks.
     pub version: String,
 }
@@ -48,6 +54,8 @@ pub struct Ending {
     pub code: u32,
     /// Why the only service failed, where it did.
     pub failed: Option<String>,
+    /// Nobody asked for the end: every service was down.
+    pub by_itself: bool,
 }
 
 /// Why an engine could not begin, or go on.
@@ -79,6 +87,7 @@ pub struct Engine<P: Platform> {
     /// Runs whose output had the line that makes them ready.
     pub(crate) matched: std::collections::BTreeSet<RunId>,
     pub(crate) hooks: Hooks,
+    pub(crate) looks: Looks,
     pub(crate) timers: Timers,
     pub(crate) outlet: Outlet,
     /// Streams whose pipe has been made.
@@ -95,10 +104,15 @@ pub struct Engine<P: Platform> {
     pub(crate) started: When,
     pub(crate) now: Instant,
     pub(crate) ending: Phase,
+    /// All that start by themselves have been up at once.
+    pub(crate) have_been_up: bool,
     /// Why the only service failed.
     failed: Option<String>,
-    /// Held while we live.
-    _lock: Option<File>,
+    by_itself: bool,
+    /// The socket for sd_notify is open.
+    pub(crate) notifies: bool,
+    /// What is written down for the engine after this one.
+    pub(crate) legacy: Legacy,
 }
 
 /// Where the engine itself stands.
@@ -131,9 +145,9 @@ impl<P: Platform> Engine<P> {
         machine: Machine,
         options: Options,
     ) -> Result<Engine<P>, EngineError> {
-        let (lock, first_run) = match &options.state_directory {
-            Some(path) => claim(path)?,
-            None => (None, RunId(1)),
+        let first_run = match &options.state_directory {
+            Some(directory) => directory.reserve_runs(),
+            None => RunId(1),
         };
         if let Some(address) = &options.socket {
             platform.listen_control(address).map_err(|source| {
@@ -164,6 +178,7 @@ impl<P: Platform> Engine<P> {
             probes: Probes::default(),
             matched: std::collections::BTreeSet::new(),
             hooks: Hooks::default(),
+            looks: Looks::default(),
             timers: Timers::default(),
             outlet,
             streams: std::collections::BTreeSet::new(),
@@ -177,8 +192,11 @@ impl<P: Platform> Engine<P> {
             started,
             now,
             ending: Phase::Serving,
+            have_been_up: false,
             failed: None,
-            _lock: lock,
+            by_itself: false,
+            notifies: false,
+            legacy: Legacy::nothing(),
         };
         let kind = EventKind::EngineStarted {
             pid: std::process::id(),
@@ -209,18 +227,38 @@ impl<P: Platform> Engine<P> {
     ///
     /// # Errors
     /// Only where waiting itself fails: nothing can be carried any more.
-    pub fn run(mut self) -> Result<Ending, EngineError> {
+    pub fn run(self) -> Result<Ending, EngineError> {
+        self.carry_on(None)
+    }
+
+    /// As [`Engine::run`], for a service manager that is told how it goes.
+    ///
+    /// # Errors
+    /// Only where waiting itself fails.
+    pub fn run_for(self, host: &mut dyn Host) -> Result<Ending, EngineError> {
+        self.carry_on(Some(host))
+    }
+
+    fn carry_on(mut self, mut host: Option<&mut dyn Host>) -> Result<Ending, EngineError> {
         let mut happened = Vec::new();
         loop {
             if let Some(ending) = self.is_over() {
                 self.outlet.finish();
+                self.legacy.journal.clear();
                 return Ok(ending);
             }
-            let until = self.wakes_at();
+            if self.legacy.handed_over {
+                return Ok(self.make_room_for_another());
+            }
+            let wanted = host.as_ref().and_then(|host| host.wakes_at());
+            let until = self.wakes_at().into_iter().chain(wanted).min();
             self.platform
                 .wait(until, &mut happened)
                 .map_err(|source| EngineError::Wait { source })?;
             self.turn(&mut happened);
+            if let Some(host) = host.as_mut() {
+                host.see(self.overview(), self.now);
+            }
         }
     }
 
@@ -250,6 +288,7 @@ impl<P: Platform> Engine<P> {
             self.answer_waiting();
             self.end_when_down();
         }
+        self.write_down();
         self.desk.flush_events(&mut self.platform);
         self.outlet.flush();
     }
@@ -271,6 +310,7 @@ impl<P: Platform> Engine<P> {
     fn ask_core(&mut self, event: Event) {
         let mut actions = std::mem::take(&mut self.actions);
         self.world.on(event, self.now, &mut actions);
+        self.write_before(&actions);
         for action in actions.drain(..) {
             self.carry(action);
         }
@@ -308,6 +348,7 @@ impl<P: Platform> Engine<P> {
                 }
             }
             Happened::Host(signal) => self.host_signal(signal),
+            Happened::Controlled(control) => self.controlled(control),
             Happened::Accepted { channel, .. } => self.desk.welcome(&mut self.platform, channel),
             Happened::Readable { channel } if self.desk.knows(channel) => self.hear_client(channel),
             Happened::Readable { channel } => self.probe_readable(channel),
@@ -331,6 +372,7 @@ impl<P: Platform> Engine<P> {
             }
             Owner::Probe(probe) => self.probe_command_ended(probe, end),
             Owner::Hook(hook) => self.hook_ended(hook, end),
+            Owner::Look(run) => self.look_ended(run),
         }
     }
 
@@ -351,8 +393,10 @@ impl<P: Platform> Engine<P> {
         match timer {
             Timer::Probe(probe) => self.probe_due(probe),
             Timer::Hook(hook) => self.hook_due(hook),
+            Timer::Look(run) => self.look_due(run),
             Timer::FindMain(run) => self.find_main(run),
             Timer::StillStopping(run) => self.still_stopping(run),
+            Timer::Lifeline => self.lifeline_due(),
         }
     }
 
@@ -397,6 +441,7 @@ impl<P: Platform> Engine<P> {
         match self.ending {
             Phase::Serving => {
                 self.ending = Phase::ShuttingDown { code };
+                self.legacy.journal.note(&Entry::Ending { code });
                 self.tell_engine(EventKind::EngineStopping, why.to_owned());
             }
             Phase::ShuttingDown { .. } if how == How::Plan => return,
@@ -439,6 +484,7 @@ impl<P: Platform> Engine<P> {
         Some(Ending {
             code,
             failed: self.failed.take(),
+            by_itself: self.by_itself,
         })
     }
 
@@ -473,7 +519,35 @@ impl<P: Platform> Engine<P> {
             }
         }
         self.failed = failed;
+        self.by_itself = true;
         self.shut_down(How::Plan, code, "the service is down");
+    }
+
+    /// The code everything ends with, if everything is being stopped.
+    pub(crate) fn ending_code(&self) -> Option<u32> {
+        match self.ending {
+            Phase::Serving => None,
+            Phase::ShuttingDown { code } | Phase::Leaving { code, .. } => Some(code),
+        }
+    }
+
+    /// The engine before this one was stopping everything.
+    pub(crate) fn resume_ending(&mut self, code: u32) {
+        self.ending = Phase::ShuttingDown { code };
+        self.queue.push_back(Event::Shutdown { how: How::Plan });
+    }
+
+    /// Ends without touching anything: another engine goes on with all of it.
+    fn make_room_for_another(mut self) -> Ending {
+        self.outlet.leave();
+        self.snapshot(&std::collections::BTreeSet::new());
+        // What is dropped is closed and removed; what the next one needs must not be.
+        std::mem::forget(self);
+        Ending {
+            code: 0,
+            failed: None,
+            by_itself: false,
+        }
     }
 
     /// Wishes a start for each that starts by itself.
@@ -550,44 +624,6 @@ fn end_code(end: End) -> u32 {
         End::Code(code) => code.0,
         End::Signal { signal, .. } => 128 + u32::from(signal.number()),
         End::Unknown => 0,
+        End::Unattended => 1,
     }
-}
-
-/// Makes and locks the state directory; tells the number of the next run, never used before.
-fn claim(path: &Path) -> Result<(Option<File>, RunId), EngineError> {
-    let fail = |source| EngineError::StateDirectory {
-        path: path.to_owned(),
-        source,
-    };
-    fs::create_dir_all(path).map_err(fail)?;
-    let lock = File::create(path.join("lock")).map_err(fail)?;
-    match lock.try_lock() {
-        Ok(()) => {}
-        Err(fs::TryLockError::WouldBlock) => {
-            return Err(EngineError::StateInUse {
-                path: path.to_owned(),
-            });
-        }
-        Err(fs::TryLockError::Error(source)) => return Err(fail(source)),
-    }
-    let first = reserve_runs(path).map_err(fail)?;
-    Ok((Some(lock), first))
-}
-
-/// Run numbers set aside at each beginning: more than any engine's life uses.
-const RESERVED: u64 = 1 << 32;
-
-/// Reads the first unused run number and writes down that a whole block is used from now on, the new file in place of
-/// the old in one step. A damaged file costs nothing but a jump past everything it could have said.
-fn reserve_runs(path: &Path) -> io::Result<RunId> {
-    let file = path.join("next-run");
-    let first = match fs::read_to_string(&file) {
-        Ok(text) => text.trim().parse().unwrap_or(1 << 62),
-        Err(why) if why.kind() == io::ErrorKind::NotFound => 1,
-        Err(why) => return Err(why),
-    };
-    let next = path.join("next-run.new");
-    fs::write(&next, format!("{}\n", first + RESERVED))?;
-    fs::rename(&next, &file)?;
-    Ok(RunId(first))
 }

@@ -162,7 +162,14 @@ impl<P: Platform> Engine<P> {
         match self.books.get(instance).and_then(|book| book.end) {
             Some(End::Code(code)) => tell("APLOMB_EXIT_CODE", code.to_string()),
             Some(End::Signal { signal, .. }) => tell("APLOMB_EXIT_SIGNAL", signal.to_string()),
-            Some(End::Unknown) | None => {}
+            Some(End::Unknown | End::Unattended) | None => {}
+        }
+        if let Some(why) = self.books.get(instance).and_then(|book| book.why.as_ref())
+            && run.is_some_and(|run| run.0 == why.run)
+        {
+            tell("APLOMB_WHY", why.summary.clone());
+            tell("APLOMB_WHY_VERDICT", why.verdict.clone());
+            tell("APLOMB_WHY_FILE", why.file.clone());
         }
         facts
     }

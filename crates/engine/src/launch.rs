@@ -152,6 +152,8 @@ fn result_variables(end: End) -> [(&'static str, String); 3] {
             }
         }
         End::Unknown => ("success", "exited", "0".to_owned()),
+        // systemd.exec(5) has no word for it; `resources` is its word for what lies with the manager.
+        End::Unattended => ("resources", "exited", "1".to_owned()),
     };
     [
         ("SERVICE_RESULT", result.to_owned()),

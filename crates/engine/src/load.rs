@@ -1,13 +1,16 @@
 //! Taking in unit files for a client: all or nothing, every fault told.
 
+use std::collections::BTreeSet;
 use std::fs;
 
 use aplomb_core::{InstanceId, Spec};
 use aplomb_platform::Platform;
 use aplomb_protocol::{EventKind, Fault, FaultKind, LoadFile};
 use aplomb_units::render::{Style, Texts};
-use aplomb_units::{Options, Severity, Source};
+use aplomb_units::world::{Fact, FileKind, Impossible};
+use aplomb_units::{Options, Severity, Source, World};
 
+use crate::Machine;
 use crate::engine::Engine;
 
 /// What was taken in.
@@ -32,7 +35,8 @@ impl<P: Platform> Engine<P> {
         {
             sources.push(source(&path)?);
         }
-        let (specs, diagnostics) = aplomb_units::read(&sources, &self.machine, Options { lenient });
+        let surroundings = self.surroundings();
+        let (specs, diagnostics) = aplomb_units::read(&sources, &surroundings, Options { lenient });
         let texts = Texts::new(&sources);
         let told = |severity_refuses: bool| -> Vec<String> {
             let wanted = diagnostics
@@ -55,7 +59,8 @@ impl<P: Platform> Engine<P> {
                 diagnostics: refused,
             });
         }
-        let mut taken = self.take_in(specs);
+        let batch = self.legacy.library.add(&sources, lenient);
+        let mut taken = self.take_in(specs, batch);
         taken.remarks.extend(told(false));
         Ok(taken)
     }
@@ -63,6 +68,7 @@ impl<P: Platform> Engine<P> {
     /// Takes in what can be, as at boot: a file with faults is left out, and so is what cannot do without it. Tells what
     /// was left out, and why.
     pub(crate) fn load_what_can_be(&mut self, paths: &[String]) -> (Vec<InstanceId>, Vec<String>) {
+        let surroundings = self.surroundings();
         let mut words = Vec::new();
         let mut sources = Vec::new();
         for path in paths {
@@ -78,13 +84,14 @@ impl<P: Platform> Engine<P> {
         }
         loop {
             let (specs, diagnostics) =
-                aplomb_units::read(&sources, &self.machine, Options::default());
+                aplomb_units::read(&sources, &surroundings, Options::default());
             let refused: Vec<_> = diagnostics
                 .iter()
                 .filter(|one| one.severity == Severity::Refused)
                 .collect();
             if refused.is_empty() {
-                return (self.take_in(specs).all, words);
+                let batch = self.legacy.library.add(&sources, false);
+                return (self.take_in(specs, batch).all, words);
             }
             let texts = Texts::new(&sources);
             words.extend(refused.iter().map(|one| texts.render(one, Style::Plain)));
@@ -99,7 +106,30 @@ impl<P: Platform> Engine<P> {
         }
     }
 
-    fn take_in(&mut self, specs: Vec<Spec>) -> Taken {
+    /// The machine with the services we have already, which new ones may name.
+    fn surroundings(&self) -> Surroundings {
+        let standings = self.world.instances();
+        let specs = standings.filter_map(|id| Some(self.world.standing(id)?.spec));
+        let names = specs.flat_map(|spec| [spec.name.clone(), spec.family().to_owned()]);
+        Surroundings {
+            machine: self.machine,
+            services: names.collect(),
+        }
+    }
+
+    /// As [`Engine::surroundings`], with these services as well.
+    pub(crate) fn surroundings_with(&self, names: impl Iterator<Item = String>) -> Surroundings {
+        let mut surroundings = self.surroundings();
+        for name in names {
+            if let Some((family, _)) = name.split_once('@') {
+                surroundings.services.insert(family.to_owned());
+            }
+            surroundings.services.insert(name);
+        }
+        surroundings
+    }
+
+    fn take_in(&mut self, specs: Vec<Spec>, batch: u32) -> Taken {
         let mut remarks = Vec::new();
         let (mut names, mut news) = (Vec::new(), Vec::new());
         for spec in specs {
@@ -123,6 +153,10 @@ impl<P: Platform> Engine<P> {
             }
         }
         let changed = self.world.load(news, self.now);
+        for id in &changed {
+            self.legacy.library.define(*id, batch);
+        }
+        self.write_batch(batch);
         let services = self.world.instances().count();
         if let Err(why) = self.platform.make_room(services) {
             remarks.push(format!(
@@ -146,6 +180,72 @@ impl<P: Platform> Engine<P> {
             changed,
             remarks,
         }
+    }
+}
+
+/// What units find around them in a running engine.
+#[derive(Debug)]
+pub(crate) struct Surroundings {
+    machine: Machine,
+    /// By full name and by family.
+    services: BTreeSet<String>,
+}
+
+impl World for Surroundings {
+    fn has_service(&self, name: &str) -> bool {
+        self.services.contains(name)
+    }
+
+    fn file(&self, path: &str) -> FileKind {
+        self.machine.file(path)
+    }
+
+    fn head(&self, path: &str) -> Option<Vec<u8>> {
+        self.machine.head(path)
+    }
+
+    fn search_path(&self, directories: &[String]) -> String {
+        self.machine.search_path(directories)
+    }
+
+    fn impossible(&self, spec: &Spec) -> Vec<Impossible> {
+        self.machine.impossible(spec)
+    }
+
+    fn find_program(&self, name: &str, search_path: &str) -> Option<String> {
+        self.machine.find_program(name, search_path)
+    }
+
+    fn read(&self, path: &str) -> Option<Vec<u8>> {
+        self.machine.read(path)
+    }
+
+    fn link(&self, path: &str) -> Option<String> {
+        self.machine.link(path)
+    }
+
+    fn glob(&self, pattern: &str) -> Vec<String> {
+        self.machine.glob(pattern)
+    }
+
+    fn list(&self, directory: &str) -> Vec<String> {
+        self.machine.list(directory)
+    }
+
+    fn user_exists(&self, name: &str) -> bool {
+        self.machine.user_exists(name)
+    }
+
+    fn group_exists(&self, name: &str) -> bool {
+        self.machine.group_exists(name)
+    }
+
+    fn env(&self, name: &str) -> Option<String> {
+        self.machine.env(name)
+    }
+
+    fn fact(&self, fact: Fact) -> Option<String> {
+        self.machine.fact(fact)
     }
 }
 

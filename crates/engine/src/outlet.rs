@@ -6,7 +6,7 @@ use std::thread::JoinHandle;
 
 use aplomb_core::RunId;
 use aplomb_logs::Settings;
-use aplomb_platform::{Platform, Pump, StreamId};
+use aplomb_platform::{Platform, Pump, StreamId, StreamKeepsake};
 
 use crate::pump;
 
@@ -18,6 +18,12 @@ pub(crate) enum ToPump {
         stream: StreamId,
         settings: Arc<Settings>,
     },
+    /// Its pipe is one an earlier engine made: what that one had in hand is this one's.
+    Found {
+        stream: StreamId,
+    },
+    /// All pipes of an earlier engine have been found that are there.
+    Begin,
     /// A run begins: a file that is emptied at each start is emptied.
     RunBegins {
         stream: StreamId,
@@ -43,6 +49,8 @@ pub(crate) enum ToPump {
     },
     /// Store what is there and end.
     Quit,
+    /// End, and leave every pipe as it is: another engine goes on reading.
+    Leave,
 }
 
 /// What the pump tells.
@@ -54,6 +62,8 @@ pub(crate) enum FromPump {
     BadPattern { stream: StreamId, why: String },
     /// A new log file was begun; this is the old one.
     Rotated { stream: StreamId, file: String },
+    /// Output cannot be stored, and so many lines are lost since that is so.
+    Dropping { stream: StreamId, lines: u64 },
     /// Output was dropped, or a log cannot be written, or can be again.
     Trouble {
         stream: StreamId,
@@ -102,6 +112,27 @@ impl Outlet {
         self.handle.attach(stream)
     }
 
+    /// By what the next engine finds the stream's pipe again.
+    pub(crate) fn keepsake(&mut self, stream: StreamId) -> Option<StreamKeepsake> {
+        self.handle.keepsake(stream)
+    }
+
+    /// As `open`, with the pipe of an earlier engine.
+    pub(crate) fn find(
+        &mut self,
+        stream: StreamId,
+        settings: Arc<Settings>,
+        keepsake: &StreamKeepsake,
+    ) -> std::io::Result<()> {
+        self.tell(ToPump::Open { stream, settings });
+        let found = self.handle.find(stream, keepsake);
+        self.tell(match found {
+            Ok(()) => ToPump::Found { stream },
+            Err(_) => ToPump::Close { stream },
+        });
+        found
+    }
+
     /// The stream will not be named again.
     pub(crate) fn close(&mut self, stream: StreamId) {
         self.handle.seal(stream);
@@ -123,6 +154,15 @@ impl Outlet {
 
     pub(crate) fn next(&mut self) -> Option<FromPump> {
         self.from.try_recv().ok()
+    }
+
+    /// Has the pump end without closing a pipe, and waits until it has.
+    pub(crate) fn leave(&mut self) {
+        self.tell(ToPump::Leave);
+        self.flush();
+        if let Some(thread) = self.thread.take() {
+            let _panicked = thread.join();
+        }
     }
 
     /// Lets the pump store what is in the pipes, and waits until it has.

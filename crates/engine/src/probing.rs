@@ -211,7 +211,9 @@ impl<P: Platform> Engine<P> {
             .standing(instance)
             .and_then(|standing| standing.spec.process.directory.clone());
         match directory {
-            Some(directory) if !aplomb_units::words::is_absolute(path) => format!("{}/{path}", directory.path),
+            Some(directory) if !aplomb_units::words::is_absolute(path) => {
+                format!("{}/{path}", directory.path)
+            }
             Some(_) | None => path.to_owned(),
         }
     }
@@ -473,13 +475,21 @@ impl<P: Platform> Engine<P> {
                     }
                 }
                 FromPump::Rotated { stream, file } => self.rotated(of_stream(stream), file),
+                FromPump::Dropping { stream, lines } => {
+                    let book = self.books.of(of_stream(stream));
+                    book.dropping.insert(stream, lines);
+                }
                 FromPump::Trouble {
                     stream,
                     dropped_lines,
                     because,
                 } => {
                     let instance = of_stream(stream);
-                    self.books.of(instance).dropped_lines += dropped_lines;
+                    let book = self.books.of(instance);
+                    book.dropped_lines += dropped_lines;
+                    if dropped_lines > 0 {
+                        book.dropping.remove(&stream);
+                    }
                     self.tell(instance, None, EventKind::Log, because);
                 }
             }

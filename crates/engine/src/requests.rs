@@ -13,6 +13,7 @@ use crate::engine::Engine;
 use crate::load::Taken;
 use crate::names::resolve;
 use crate::outlet::ToPump;
+use crate::record::Entry;
 
 /// A request that is answered later.
 #[derive(Debug)]
@@ -121,8 +122,10 @@ impl<P: Platform> Engine<P> {
                 self.shut_down(firmness(how), 0, "asked by an operator");
                 Ok(Some(Answer::Done))
             }
+            Ask::Upgrade { program } => self.upgrade(&program).map(Some),
             Ask::Lifeline => {
                 self.desk.make_lifeline(channel);
+                self.legacy.journal.note(&Entry::Lifeline);
                 Ok(Some(Answer::Done))
             }
         }
@@ -384,6 +387,7 @@ impl<P: Platform> Engine<P> {
             self.platform.close_socket(socket);
         }
         self.books.forget(instance);
+        self.write_gone(instance, &name);
         let when = self.when();
         let event = self.books.note(
             &name,

@@ -14,10 +14,14 @@ pub(crate) enum Timer {
     Probe(ProbeId),
     /// A hook has used up its time.
     Hook(HookId),
+    /// Whoever looks why this run hangs has used up its time.
+    Look(RunId),
     /// Another look for the main process of a program that forked.
     FindMain(RunId),
     /// Another word on what a stop still waits for.
     StillStopping(RunId),
+    /// The client whose lifeline a dead engine held must have come back.
+    Lifeline,
 }
 
 /// Appointments in the order of time. The same one twice is two appointments; late ones must be harmless.

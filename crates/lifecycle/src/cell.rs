@@ -3,16 +3,18 @@
 //!
 //! One mutex per component, held for a few instructions and never across a wait or a call into user code. Waiting is offered
 //! three ways, because programs wait in three ways: a future (any runtime), a condition variable, a file descriptor.
+//! `loom/` runs it in every order in which threads can meet.
 
 use std::collections::BTreeMap;
 use std::future::Future;
 use std::panic::Location;
 use std::pin::Pin;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, PoisonError};
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
 use crate::machine::{Level, Run};
+use crate::sync::{Condvar, Mutex, MutexGuard};
 
 /// How the start of a component stands, for whoever waits for it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -60,7 +62,9 @@ pub(crate) struct Seen {
     pub(crate) until: Option<Instant>,
     pub(crate) start: Start,
     /// Runs up to this number are to end without the component being stopped.
-    pub(crate) cancelled: Run,
+    cancelled: Run,
+    /// The last run that came up.
+    up: Run,
     pub(crate) flights: BTreeMap<u64, Flight>,
     pub(crate) note: Option<(String, Instant)>,
     pub(crate) lending: Option<Lending>,
@@ -69,6 +73,14 @@ pub(crate) struct Seen {
     wakers: BTreeMap<u64, Waker>,
     next: u64,
     pub(crate) bell: Option<crate::os::Bell>,
+}
+
+impl Seen {
+    /// True when this attempt to start was given up. One that came up in the same moment is up: what it has opened must
+    /// be closed, not dropped.
+    pub(crate) fn is_cancelled(&self, run: Run) -> bool {
+        self.cancelled >= run && self.up < run
+    }
 }
 
 #[derive(Debug)]
@@ -85,6 +97,7 @@ impl Cell {
             until: None,
             start: Start::Pending,
             cancelled: 0,
+            up: 0,
             flights: BTreeMap::new(),
             note: None,
             lending: None,
@@ -136,6 +149,11 @@ impl Cell {
 
     pub(crate) fn cancel(&self, run: Run) {
         self.change(|seen| seen.cancelled = seen.cancelled.max(run));
+    }
+
+    pub(crate) fn came_up(&self, run: Run) {
+        self.seen().up = run;
+        self.set_start(Start::Up);
     }
 
     pub(crate) fn set_start(&self, start: Start) {
@@ -271,6 +289,17 @@ mod tests {
         assert_eq!(cell.seen().wakers.len(), 1);
         drop(waiting);
         assert_eq!(cell.seen().wakers.len(), 0);
+    }
+
+    #[test]
+    fn an_attempt_that_came_up_is_not_cancelled_any_more() {
+        let cell = Cell::new("x".into());
+        cell.cancel(1);
+        assert!(cell.seen().is_cancelled(1));
+        cell.came_up(1);
+        assert!(!cell.seen().is_cancelled(1));
+        cell.cancel(2);
+        assert!(cell.seen().is_cancelled(2));
     }
 
     #[test]

@@ -22,6 +22,9 @@ pub(crate) struct Notify {
     watchdog: Option<Watchdog>,
 }
 
+/// The longest message that systemd and Aplomb's engine take.
+const LONGEST: usize = 4096;
+
 /// What a manager that wants signs of life gets.
 #[derive(Debug)]
 struct Watchdog {
@@ -44,7 +47,7 @@ impl Notify {
     }
 
     pub(crate) fn say(&self, message: &str) {
-        self.line.send(message);
+        self.line.send(fitting(message));
     }
 
     pub(crate) fn ready(&self) {
@@ -88,6 +91,15 @@ impl Notify {
     }
 }
 
+/// As much of `message` as a manager takes.
+fn fitting(message: &str) -> &str {
+    let mut end = message.len().min(LONGEST);
+    while !message.is_char_boundary(end) {
+        end -= 1;
+    }
+    &message[..end]
+}
+
 impl Watchdog {
     fn new(every: Duration) -> Self {
         let now = Instant::now();
@@ -116,6 +128,13 @@ impl Watchdog {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_message_is_cut_to_what_a_manager_takes() {
+        let long = "ä".repeat(4_000);
+        assert_eq!(fitting(&long[..10]).len(), 10);
+        assert_eq!(fitting(&format!("x{long}")).len(), 4_095);
+    }
 
     #[test]
     fn pings_end_when_the_runtime_has_not_turned_for_the_stuck_time() {

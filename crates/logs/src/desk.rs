@@ -9,6 +9,7 @@ use crate::clock::{Now, Zone};
 use crate::compress::{Compression, Progress};
 use crate::fact::Fact;
 use crate::files::{Disk, Files};
+use crate::ledger::{Ledger, Told};
 use crate::settings::Origin;
 
 /// Where lines go that are not kept in files. Neither may wait: what cannot be taken is refused, and counted here.
@@ -43,6 +44,11 @@ impl Desk {
     /// A desk over the real file system. `zone` is the operator's, for local timestamps and rotation by the clock.
     pub fn new(zone: Zone, carrier: Box<dyn Carrier>) -> Desk {
         Desk::over(Box::new(Disk), zone, carrier)
+    }
+
+    /// As [`Desk::new`]; the ledger hears of what is done to log files, before it is done.
+    pub fn told(zone: Zone, carrier: Box<dyn Carrier>, ledger: Box<dyn Ledger>) -> Desk {
+        Desk::over(Box::new(Told::new(ledger)), zone, carrier)
     }
 
     pub(crate) fn over(files: Box<dyn Files>, zone: Zone, carrier: Box<dyn Carrier>) -> Desk {

@@ -28,6 +28,8 @@ pub enum Fact {
         fault: Fault,
         since: Wall,
     },
+    /// Another attempt has failed; this much is lost so far.
+    StillDropping { loss: Loss },
     /// Writing works again, and a line among the others says so; this much was lost.
     Recovered { sink: Sink, since: Wall, loss: Loss },
 }

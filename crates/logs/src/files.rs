@@ -43,6 +43,10 @@ pub(crate) trait LogHandle: Debug + Send {
     fn write(&mut self, parts: &[IoSlice<'_>]) -> io::Result<usize>;
     /// Where the file ends, and whether a line does there.
     fn end(&mut self) -> io::Result<FileEnd>;
+    /// How long the file is.
+    fn length(&mut self) -> io::Result<u64> {
+        self.end().map(|end| end.length)
+    }
     /// Whether the path still leads to this file; true where that cannot be known.
     fn is_at(&mut self, path: &Path) -> bool;
     /// When the file came to be, where the file system remembers.
@@ -152,6 +156,10 @@ impl LogHandle for DiskHandle {
             length,
             whole: last == *b"\n",
         })
+    }
+
+    fn length(&mut self) -> io::Result<u64> {
+        Ok(self.0.as_file().metadata()?.len())
     }
 
     fn is_at(&mut self, path: &Path) -> bool {

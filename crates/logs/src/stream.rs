@@ -47,7 +47,12 @@ struct Untaken {
     fault: Fault,
     since: clock::Wall,
     loss: Loss,
+    /// When it was last told how much.
+    told_at: Instant,
 }
+
+/// Between two words on how much is lost so far.
+const NEWS: aplomb_core::Duration = aplomb_core::Duration::from_secs(1);
 
 impl Stream {
     /// Touches nothing: the file is opened by the first byte.
@@ -73,6 +78,11 @@ impl Stream {
             let file = self.file.get_or_insert_default();
             file.empty(&mut at(&self.settings, now, desk));
         }
+    }
+
+    /// The beginning of a line whose end has not come.
+    pub fn begun(&self) -> &[u8] {
+        &self.tail
     }
 
     /// Takes what was read from the pipe.
@@ -348,9 +358,20 @@ impl Stream {
             let (sink, since) = (self.settings.sink.clone(), now.wall);
             desk.facts.push(Fact::Dropping { sink, fault, since });
             let loss = Loss::default();
-            Box::new(Untaken { fault, since, loss })
+            let told_at = now.instant;
+            Box::new(Untaken {
+                fault,
+                since,
+                loss,
+                told_at,
+            })
         });
         untaken.loss.add(&[lines]);
+        if now.instant.since(untaken.told_at) >= NEWS {
+            untaken.told_at = now.instant;
+            let loss = untaken.loss;
+            desk.facts.push(Fact::StillDropping { loss });
+        }
     }
 }
 

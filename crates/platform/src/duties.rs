@@ -2,12 +2,16 @@
 
 use std::fmt;
 use std::io;
+use std::path::Path;
 use std::time::Duration;
 
 use aplomb_core::spec::{Listen, OwnDirectory, Resources};
 use aplomb_core::{End, Instant, Signal, Wall};
 
-use crate::{Launch, SpawnError};
+use crate::{
+    Found, Launch, PlatformKeepsake, ProcessKeepsake, SocketKeepsake, SpawnError, StreamKeepsake,
+    TreeKeepsake,
+};
 
 /// A process we spawned. Never reused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -125,6 +129,59 @@ pub trait Platform {
     /// The pump's own half, to be moved to the pump's thread. Once per platform.
     fn pump(&mut self) -> io::Result<(Box<dyn Pump>, Box<dyn PumpPort>)>;
 
+    /// What belongs to no service, for the engine after this one. `None`: nothing outlives an engine here.
+    fn keepsake(&mut self) -> Option<PlatformKeepsake> {
+        None
+    }
+
+    /// By what the next engine finds the tree, the process, the socket again.
+    fn tree_keepsake(&mut self, _tree: TreeId) -> Option<TreeKeepsake> {
+        None
+    }
+    fn process_keepsake(&mut self, _process: ProcessId) -> Option<ProcessKeepsake> {
+        None
+    }
+    fn socket_keepsake(&mut self, _socket: SocketId) -> Option<SocketKeepsake> {
+        None
+    }
+
+    /// The tree an earlier engine planted, in whatever state it is now.
+    fn find_tree(&mut self, _keepsake: &TreeKeepsake) -> io::Result<TreeId> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+
+    /// The process an earlier engine began in this tree, or what became of it. Its number is never trusted alone.
+    fn find_process(&mut self, _tree: TreeId, _keepsake: ProcessKeepsake) -> Found {
+        Found::Ended(End::Unattended)
+    }
+
+    /// A process with this mark in its environment that an earlier engine begot without having written it down: its
+    /// number and its tree.
+    fn find_unrecorded(&mut self, _mark: &str) -> Option<(ProcessKeepsake, TreeKeepsake)> {
+        None
+    }
+
+    /// Ends every program of earlier engines that came to the keeper, in a way nobody can refuse; returns how many there
+    /// were. For an engine to whom nobody has told what they are.
+    fn end_unrecorded(&mut self) -> usize {
+        0
+    }
+
+    /// The socket an earlier engine held.
+    fn find_socket(&mut self, _keepsake: &SocketKeepsake) -> io::Result<SocketId> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+
+    /// What an earlier engine left is carried: from now on there is no way back to its program.
+    fn settled(&mut self) {}
+
+    /// Once this engine has ended in good order, an engine of this program goes on.
+    ///
+    /// Errors: there is nobody to see to it.
+    fn hand_over_to(&mut self, _program: &Path) -> io::Result<()> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+
     /// Raises the engine's own limits as far as it may (open files), so that `services` fit. Errors say what there is
     /// instead; whatever could be had has been taken.
     fn make_room(&mut self, services: usize) -> io::Result<()>;
@@ -146,6 +203,14 @@ fn no_such_way() -> io::Error {
 pub trait Pump: fmt::Debug {
     /// A new pipe of this name whose reading end the pump's port now watches. Any number of launches may name it.
     fn attach(&mut self, stream: StreamId) -> io::Result<()>;
+    /// By what the next engine finds the pipe again.
+    fn keepsake(&mut self, _stream: StreamId) -> Option<StreamKeepsake> {
+        None
+    }
+    /// As [`Pump::attach`], with the pipe an earlier engine made.
+    fn find(&mut self, _stream: StreamId, _keepsake: &StreamKeepsake) -> io::Result<()> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
     /// No further launch names this stream: it ends (`Ok(0)`) when the last program that holds it is gone.
     fn seal(&mut self, stream: StreamId);
     /// Wakes the pump's port.
@@ -159,10 +224,39 @@ pub trait PumpPort: Send {
     /// As [`Platform::read`]; `Ok(0)`: every writer is gone.
     fn read(&mut self, stream: StreamId, into: &mut [u8]) -> io::Result<usize>;
     fn detach(&mut self, stream: StreamId);
+    /// How many bytes can be read at once.
+    fn waiting(&mut self, _stream: StreamId) -> io::Result<usize> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+    /// What the pipe of this stream is known by to an engine after this one.
+    fn identity(&mut self, _stream: StreamId) -> Option<u64> {
+        None
+    }
+    /// Memory of this many bytes that outlives us, as an engine before us has left it; zeros at first. `None`: there is
+    /// none.
+    fn lasting(&mut self, _which: Lasting, _length: usize) -> Option<Box<dyn LastingMemory>> {
+        None
+    }
     /// Sends one datagram to a local address (the journal's socket); never blocks.
     fn send_datagram(&mut self, address: &str, bytes: &[u8]) -> io::Result<()>;
     /// Wakes the engine's `wait` with [`Happened::Woken`].
     fn wake_engine(&mut self);
+}
+
+/// Pieces of memory that outlive an engine.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Lasting {
+    /// What is known of the chunk in hand, and beginnings of lines.
+    Notes,
+    /// The chunk itself.
+    Chunk,
+}
+
+/// Memory that whoever comes after us finds as we left it, to the last store.
+pub trait LastingMemory: fmt::Debug + Send {
+    fn bytes(&mut self) -> &mut [u8];
+    /// The first eight bytes, for what must be stored neither sooner nor later than the program says.
+    fn word(&self) -> &std::sync::atomic::AtomicU64;
 }
 
 /// What a pump's port tells.
@@ -225,6 +319,8 @@ pub enum Happened {
     },
     /// Somebody signalled the engine itself.
     Host(HostSignal),
+    /// The system's service manager wants something of us.
+    Controlled(Control),
     /// A control client connected.
     Accepted {
         channel: ChannelId,
@@ -261,6 +357,20 @@ pub struct HostSignal {
     pub signal: Signal,
     pub pid: Option<u32>,
     pub uid: Option<u32>,
+}
+
+/// What a service manager wants of the service it started.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Control {
+    Stop,
+    /// The system goes down: as a stop, and nothing is to begin any more.
+    Shutdown,
+    Pause,
+    Continue,
+    /// Its settings have changed.
+    Reload,
+    /// A number with a meaning of the service's own, 128 to 255.
+    User(u8),
 }
 
 /// Who connected.

@@ -6,15 +6,18 @@
 //!
 //! The only home of `unsafe` and of operating-system `cfg`, besides the few places the house rules name.
 
+mod abilities;
 mod duties;
 mod executable;
+mod keepsake;
 mod launch;
+mod private;
 mod spawn_error;
 
 pub mod fake;
-pub mod variables;
 #[cfg(target_os = "linux")]
 pub mod linux;
+pub mod variables;
 #[cfg(windows)]
 pub mod windows;
 
@@ -24,10 +27,17 @@ pub use linux::Linux as Native;
 #[cfg(windows)]
 pub use windows::Windows as Native;
 
+pub use abilities::{Inability, Part, inabilities};
 pub use duties::{
-    Asking, ChannelId, Happened, Holding, HostSignal, Member, Notification, Peer, Platform, ProcessId,
-    Pump, PumpEvent, PumpPort, Sent, SocketId, Started, StreamId, TreeId, Usage,
+    Asking, ChannelId, Control, Happened, Holding, HostSignal, Lasting, LastingMemory, Member,
+    Notification, Peer, Platform, ProcessId, Pump, PumpEvent, PumpPort, Sent, SocketId, Started,
+    StreamId, TreeId, Usage,
 };
 pub use executable::{find_program, is_executable, program_at};
+pub use keepsake::{
+    Descriptor, Found, PlatformKeepsake, ProcessKeepsake, SocketKeepsake, StreamKeepsake,
+    TreeKeepsake,
+};
 pub use launch::{Launch, Output};
+pub use private::{create_private, create_private_directory};
 pub use spawn_error::{SpawnError, Step};

@@ -91,6 +91,12 @@ pub enum Ask {
         #[serde(default)]
         how: StopHow,
     },
+    /// Another program is to go on as the engine, with the same services. Answered before it does; then this connection
+    /// ends.
+    Upgrade {
+        /// Absolute.
+        program: String,
+    },
     /// From now on the engine lives only as long as this connection: when it ends, everything is shut down.
     Lifeline,
 }

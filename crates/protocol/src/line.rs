@@ -13,8 +13,26 @@ pub const MAX_ANSWER: usize = 256 << 20;
 pub enum DecodeError {
     #[error("the line is longer than {limit} bytes")]
     TooLong { limit: usize },
-    #[error("the line is not a message this version understands: {0}")]
-    Malformed(#[from] serde_json::Error),
+    #[error("the line is not a message this version understands: {source}")]
+    Malformed {
+        /// The number its sender gave it, if that much could be read.
+        id: Option<u64>,
+        source: serde_json::Error,
+    },
+}
+
+impl DecodeError {
+    fn malformed(line: &[u8], source: serde_json::Error) -> DecodeError {
+        #[derive(serde::Deserialize)]
+        struct Numbered {
+            id: u64,
+        }
+        let numbered = serde_json::from_slice::<Numbered>(line);
+        DecodeError::Malformed {
+            id: numbered.ok().map(|numbered| numbered.id),
+            source,
+        }
+    }
 }
 
 /// One message as a line, newline included.
@@ -84,11 +102,13 @@ impl Lines {
             if line.len() > limit {
                 return Some(Err(DecodeError::TooLong { limit }));
             }
-            let message = (!line.trim_ascii().is_empty()).then(|| serde_json::from_slice(line));
+            let message = (!line.trim_ascii().is_empty()).then(|| {
+                serde_json::from_slice(line).map_err(|why| DecodeError::malformed(line, why))
+            });
             self.read = end + 1;
             self.searched = self.read;
-            if let Some(message) = message {
-                return Some(message.map_err(DecodeError::from));
+            if message.is_some() {
+                return message;
             }
         }
     }
@@ -134,11 +154,11 @@ mod tests {
         lines.push(b"\n{\"v\":1\n\xff\xfe\n");
         assert!(matches!(
             lines.take::<Request>(),
-            Some(Err(DecodeError::Malformed(_)))
+            Some(Err(DecodeError::Malformed { .. }))
         ));
         assert!(matches!(
             lines.take::<Request>(),
-            Some(Err(DecodeError::Malformed(_)))
+            Some(Err(DecodeError::Malformed { .. }))
         ));
         let mut good = Vec::new();
         encode(&request(), &mut good);
@@ -186,5 +206,17 @@ mod tests {
             },
         };
         assert_eq!(lines.take::<Request>().and_then(Result::ok), Some(expected));
+    }
+
+    #[test]
+    fn a_request_that_is_not_understood_keeps_its_number() {
+        let mut lines = Lines::default();
+        lines.push(b"{\"v\":1,\"id\":41,\"ask\":\"fly\"}\nfly\n");
+        let numbers = [lines.take::<Request>(), lines.take::<Request>()];
+        let numbers = numbers.map(|line| match line {
+            Some(Err(DecodeError::Malformed { id, .. })) => id,
+            Some(Err(DecodeError::TooLong { .. }) | Ok(_)) | None => panic!("{line:?}"),
+        });
+        assert_eq!(numbers, [Some(41), None]);
     }
 }

@@ -7,10 +7,12 @@
 
 pub mod check;
 pub mod diagnostic;
+pub mod nssm;
 pub mod render;
 pub mod source;
 pub mod systemd;
 pub mod toml;
+pub mod winsw;
 pub mod words;
 pub mod world;
 
@@ -48,14 +50,22 @@ pub fn load(
     let world = &Remembered::new(world);
     let mut diagnostics = Vec::new();
     let mut loaded = Vec::new();
-    let (toml, systemd): (Vec<&Source>, Vec<&Source>) = sources
-        .iter()
-        .partition(|source| source.dialect() == Dialect::Toml);
-    for source in toml {
-        loaded.extend(toml::read(source, &mut diagnostics));
+    let mut systemd_units = Vec::new();
+    for source in sources {
+        match source.dialect() {
+            Dialect::Toml => loaded.extend(toml::read(source, &mut diagnostics)),
+            Dialect::Nssm => loaded.extend(nssm::read(source, &mut diagnostics)),
+            Dialect::Systemd => systemd_units.push(source),
+        }
     }
-    loaded.extend(systemd::read(&systemd, world, options, &mut diagnostics));
+    loaded.extend(systemd::read(
+        &systemd_units,
+        world,
+        options,
+        &mut diagnostics,
+    ));
     check::units(&loaded, world, &mut diagnostics);
+    check::possible(&loaded, world, options, &mut diagnostics);
     in_order(sources, &mut diagnostics);
     (loaded, diagnostics)
 }

@@ -38,17 +38,9 @@ impl Source {
         self.path.rsplit(['/', '\\']).next().unwrap_or_default()
     }
 
-    /// By the ending: `.toml` is ours, everything else systemd's.
+    /// By the ending: `.toml` is ours, `.reg` NSSM's, everything else systemd's.
     pub fn dialect(&self) -> Dialect {
-        let toml = self
-            .file_name()
-            .rsplit_once('.')
-            .is_some_and(|(_, ending)| ending.eq_ignore_ascii_case("toml"));
-        if toml {
-            Dialect::Toml
-        } else {
-            Dialect::Systemd
-        }
+        Dialect::of(self.file_name())
     }
 }
 
@@ -57,18 +49,18 @@ impl Source {
 pub enum Dialect {
     Toml,
     Systemd,
+    /// NSSM's registry values, as an export of the registry.
+    Nssm,
 }
 
 impl Dialect {
     /// The dialect of a file of this name.
     pub fn of(path: &str) -> Dialect {
-        let toml = path
-            .rsplit_once('.')
-            .is_some_and(|(_, ending)| ending.eq_ignore_ascii_case("toml"));
-        if toml {
-            Dialect::Toml
-        } else {
-            Dialect::Systemd
+        let ending = path.rsplit_once('.').map(|(_, ending)| ending);
+        match ending.map(str::to_ascii_lowercase).as_deref() {
+            Some("toml") => Dialect::Toml,
+            Some("reg") => Dialect::Nssm,
+            Some(_) | None => Dialect::Systemd,
         }
     }
 }

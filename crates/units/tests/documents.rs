@@ -1,12 +1,13 @@
-//! The table of keys in `docs/units.md` is that of the dialect.
+//! The tables of keys in the documents are those of the dialects.
 //!
-//! Between its marks stands what `toml::manual` says. With `UPDATE_SNAPSHOTS=1` in the environment the test writes it there
+//! Between their marks stands what the tables themselves say. With `UPDATE_SNAPSHOTS=1` in the environment the test writes it there
 //! instead of comparing. The manual page aplomb-unit(5) is written, and kept, by the client.
 
 use std::path::Path;
 use std::{env, fs};
 
 use aplomb_units::toml::manual;
+use aplomb_units::{nssm, winsw};
 
 /// The file with `wanted` between its marks.
 fn renewed(text: &str, begin: &str, wanted: &str, end: &str) -> String {
@@ -38,5 +39,26 @@ fn the_keys_in_the_markdown_are_those_of_the_dialect() {
         "<!-- keys:begin -->\n",
         &manual::markdown(),
         "<!-- keys:end -->\n",
+    );
+}
+
+#[test]
+fn the_tables_of_nssm_and_winsw_in_the_markdown_are_those_of_the_dialects() {
+    keep(
+        "docs/nssm.md",
+        "<!-- parameters:begin -->\n",
+        &nssm::markdown(),
+        "<!-- parameters:end -->\n",
+    );
+    let mut table = String::from("| element | | |\n|---|---|---|\n");
+    for element in winsw::described() {
+        let (name, class, says) = (element.name, element.class, element.says);
+        table.push_str(&format!("| `<{name}>` | {class} | {says} |\n"));
+    }
+    keep(
+        "docs/nssm.md",
+        "<!-- elements:begin -->\n",
+        &table,
+        "<!-- elements:end -->\n",
     );
 }

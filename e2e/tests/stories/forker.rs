@@ -53,3 +53,31 @@ fn a_stubborn_daemon_is_killed_with_its_tree() {
     });
     engine.end();
 }
+
+#[test]
+fn where_nothing_is_killed_who_lives_on_is_named() {
+    let stage = Stage::new();
+    let mut engine = Engine::playing(
+        &stage,
+        r#"
+        [service.forker]
+        command = ["ACTOR", "daemon", "stubborn", "append=STAGE/daemon:here"]
+        stop = { plan = ["SIGTERM 100ms"], budget = "1s", kill-margin = "500ms", kill = "none" }
+        "#,
+    );
+    let daemon = daemon(&stage, &mut engine);
+    engine.stop("forker");
+    let told = engine.ears.kind("forker", "those who live on", |kind| {
+        matches!(kind, aplomb_protocol::EventKind::Leftovers { .. })
+    });
+    assert!(told.because.contains("live on"), "{}", told.because);
+    assert!(
+        told.because.contains(&daemon.to_string()),
+        "{}",
+        told.because
+    );
+    assert!(lives(daemon));
+    let daemon = rustix::process::Pid::from_raw(daemon as i32).expect("a number");
+    rustix::process::kill_process(daemon, rustix::process::Signal::KILL).expect("killed");
+    engine.end();
+}

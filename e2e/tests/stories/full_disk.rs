@@ -41,6 +41,9 @@ fn a_full_disk_costs_counted_lines_and_never_the_service() {
     });
     assert!(seen.because.contains("full"), "{}", seen.because);
     until("the flood is over", || !stage.read("flooded").is_empty());
+    until("what is dropped is counted while it goes on", || {
+        engine.status("writer").log_dropped > 0
+    });
     let log = stage
         .path("log")
         .strip_prefix("/")

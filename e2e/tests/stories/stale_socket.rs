@@ -1,9 +1,11 @@
 //! What an engine that was killed leaves behind.
 
 use aplomb_protocol::State;
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 
 use crate::engine::Engine;
-use crate::stage::{Stage, wait};
+use crate::stage::{Stage, lives, until, wait};
 
 #[test]
 fn a_stale_socket_and_state_are_taken_over() {
@@ -12,8 +14,11 @@ fn a_stale_socket_and_state_are_taken_over() {
     engine.ears.state("web", State::Running);
     assert!(engine.stop("web").arrived);
     let first = engine.status("web").last_run.expect("a run").run;
+    let pid = engine.pid();
     engine.child.kill().expect("killed");
+    kill(Pid::from_raw(pid), Signal::SIGKILL).expect("killed");
     wait(&mut engine.child);
+    until("the engine is gone", || !lives(pid.unsigned_abs()));
     assert!(stage.socket().exists(), "it had no time to tidy up");
     let mut engine = Engine::start(&stage, &["stack.toml"]);
     engine.ears.state("web", State::Running);

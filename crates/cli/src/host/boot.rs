@@ -9,9 +9,18 @@ use serde::Serialize;
 
 use crate::failure::Failure;
 
-pub(crate) use super::of_system::boot::{start_now, steps};
+pub(crate) use super::of_system::boot::{start_now, steps, undo};
+use super::scm::installation::Installation;
 
 /// One thing to be done for it.
+#[cfg_attr(
+    windows,
+    expect(dead_code, reason = "files and commands are the way of other systems")
+)]
+#[cfg_attr(
+    unix,
+    expect(dead_code, reason = "there is no service control manager here")
+)]
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum Step {
@@ -22,6 +31,8 @@ pub(crate) enum Step {
     Run {
         command: Vec<String>,
     },
+    /// A service of the service control manager's.
+    Service(Installation),
     /// Nothing we can do; words for the operator.
     Tell {
         text: String,
@@ -34,6 +45,7 @@ impl Step {
         match self {
             Step::Write { file, .. } => format!("write `{}`", file.display()),
             Step::Run { command } => format!("run `{}`", command.join(" ")),
+            Step::Service(service) => service.words(),
             Step::Tell { text } => text.clone(),
         }
     }
@@ -42,6 +54,7 @@ impl Step {
         match self {
             Step::Write { file, text } => write(file, text),
             Step::Run { command } => run(command),
+            Step::Service(service) => Ok(service.install(&mut super::scm::open()?)?),
             Step::Tell { .. } => Ok(()),
         }
     }

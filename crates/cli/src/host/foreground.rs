@@ -2,14 +2,15 @@
 //!
 //! The platform is taken over before anything else runs here, because it must be the first to hear signals.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use aplomb_core::Spec;
-use aplomb_engine::{Ending, Engine, EngineError, Machine, Options};
+use aplomb_engine::{Ending, Engine, EngineError, Explainer, Machine, Options};
 use aplomb_platform::Native;
 
 use super::directories::Owner;
 use super::endpoint::Endpoint;
+use super::of_system::keeping::{self, Side};
 use super::of_system::session;
 use crate::args::EngineArgs;
 use crate::failure::{Exit, Failure};
@@ -18,20 +19,35 @@ use crate::ui::Ui;
 
 /// `aplomb engine`: carries services until it is shut down.
 pub(crate) fn engine(args: &EngineArgs, endpoint: &Endpoint, ui: &mut Ui) -> Result<u8, Failure> {
+    if let Some(answer) = keeping::asked(ui) {
+        return answer;
+    }
     if args.detached {
         session::leave();
     }
     endpoint.prepare()?;
     let owner = Owner::current();
+    let state = args.state_dir.clone().unwrap_or_else(|| owner.state());
+    let beginning = match keeping::begin(Some(&state), ui)? {
+        Side::Keeper(code) => return Ok(code),
+        Side::Engine(beginning) => *beginning,
+    };
     let options = Options {
         socket: Some(text(&endpoint.path)?),
-        state_directory: Some(args.state_dir.clone().unwrap_or_else(|| owner.state())),
+        state_directory: beginning.directory,
         log_directory: args.log_dir.clone().unwrap_or_else(|| owner.logs()),
         sequential: args.sequential,
+        explainer: explainer(state.join("why")),
         ..quiet()
     };
-    let mut engine = Engine::new(take_over()?, Machine, options)?;
-    let files = files::at_boot(&args.load)?;
+    let mut engine = Engine::new(beginning.platform, Machine, options)?;
+    let found = engine.take_over(beginning.inheritance, Vec::new());
+    // Who goes on in a dead engine's place goes on with its definitions, and reads nothing anew.
+    let files = if found && beginning.succeeds {
+        Vec::new()
+    } else {
+        files::at_boot(&args.load)?
+    };
     if !files.is_empty() {
         for left_out in engine.load_and_start(&files) {
             ui.note(&left_out);
@@ -40,9 +56,12 @@ pub(crate) fn engine(args: &EngineArgs, endpoint: &Endpoint, ui: &mut Ui) -> Res
     Ok(code(&engine.run()?))
 }
 
-/// `aplomb run`: one service without a file; ends with its exit code.
-pub(crate) fn run(spec: Spec, endpoint: Option<&Endpoint>) -> Result<u8, Failure> {
-    let platform = take_over()?;
+/// `aplomb run`: one service without a file; ends with its exit code. As process 1 it is kept: a container must not end
+/// for a fault of ours.
+pub(crate) fn run(spec: Spec, endpoint: Option<&Endpoint>, ui: &mut Ui) -> Result<u8, Failure> {
+    if let Some(answer) = keeping::asked(ui) {
+        return answer;
+    }
     let socket = match endpoint {
         Some(endpoint) => {
             endpoint.prepare()?;
@@ -57,9 +76,21 @@ pub(crate) fn run(spec: Spec, endpoint: Option<&Endpoint>) -> Result<u8, Failure
         ..quiet()
     };
     let name = spec.name.clone();
-    let mut engine = Engine::new(platform, Machine, options)?;
-    engine.adopt_specs(vec![spec]);
-    let ending = engine.run()?;
+    let ending = if std::process::id() == 1 {
+        let beginning = match keeping::begin(None, ui)? {
+            Side::Keeper(code) => return Ok(code),
+            Side::Engine(beginning) => *beginning,
+        };
+        let mut engine = Engine::new(beginning.platform, Machine, options)?;
+        if !engine.take_over(beginning.inheritance, vec![spec.clone()]) {
+            engine.adopt_specs(vec![spec]);
+        }
+        engine.run()?
+    } else {
+        let mut engine = Engine::new(take_over()?, Machine, options)?;
+        engine.adopt_specs(vec![spec]);
+        engine.run()?
+    };
     match &ending.failed {
         Some(because) if ending.code == NOT_RUN => {
             Err(Failure::failed(format!("`{name}` could not be run")).because(because))
@@ -80,8 +111,18 @@ fn quiet() -> Options {
         sequential: false,
         end_when_down: false,
         forward_signals: false,
+        // Nothing outlives it: whoever asks asks it.
+        explainer: explainer(
+            std::env::temp_dir().join(format!("aplomb-why-{}", std::process::id())),
+        ),
         version: env!("CARGO_PKG_VERSION").to_owned(),
     }
+}
+
+/// We ourselves look why a run hangs, in a process of its own. On Windows nobody does yet.
+fn explainer(directory: PathBuf) -> Option<Explainer> {
+    let program = std::env::current_exe().ok()?.to_str()?.to_owned();
+    cfg!(unix).then_some(Explainer { program, directory })
 }
 
 fn take_over() -> Result<Native, Failure> {

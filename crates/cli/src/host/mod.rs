@@ -7,6 +7,9 @@ pub(crate) mod boot;
 pub(crate) mod detach;
 pub(crate) mod foreground;
 pub(crate) mod interrupt;
+#[cfg(any(windows, test))]
+mod pace;
+pub(crate) mod scm;
 #[cfg(unix)]
 mod unix;
 #[cfg(windows)]
@@ -21,16 +24,37 @@ pub(crate) use of_system::{directories, endpoint};
 
 use std::ffi::OsString;
 
-/// The work of a short-lived copy of ourselves, where these words are for one; what it ends with.
+use crate::failure::Failure;
+
+/// What the system or a copy of ourselves starts us for, and no person: what to end with.
 #[cfg(unix)]
-pub(crate) fn errand(_args: &[OsString]) -> Option<i32> {
+pub(crate) fn errand(_args: &[OsString]) -> Option<Result<u8, Failure>> {
     None
 }
 
-/// The work of a short-lived copy of ourselves, where these words are for one; what it ends with.
+/// What the system or a copy of ourselves starts us for, and no person: what to end with.
 #[cfg(windows)]
-pub(crate) fn errand(args: &[OsString]) -> Option<i32> {
+pub(crate) fn errand(args: &[OsString]) -> Option<Result<u8, Failure>> {
+    if args
+        .get(1)
+        .is_some_and(|verb| verb == windows::service::VERB)
+    {
+        return Some(windows::service::run(&args[2..]));
+    }
     let words = args.iter().skip(1);
     let words: Option<Vec<String>> = words.map(|word| word.to_str().map(str::to_owned)).collect();
-    aplomb_platform::windows::request::run(&words?)
+    let code = aplomb_platform::windows::request::run(&words?)?;
+    Some(Ok(u8::try_from(code).unwrap_or(u8::MAX)))
+}
+
+/// Hosts a service of NSSM's kind, if the service manager started us for one; what to end with.
+#[cfg(unix)]
+pub(crate) fn serve_registry() -> Option<Result<u8, Failure>> {
+    None
+}
+
+/// Hosts a service of NSSM's kind, if the service manager started us for one; what to end with.
+#[cfg(windows)]
+pub(crate) fn serve_registry() -> Option<Result<u8, Failure>> {
+    windows::service::run_of_registry()
 }

@@ -1,4 +1,4 @@
-//! `aplomb convert`: the same service in the other dialect, and what the other dialect cannot say.
+//! `aplomb convert`: the same service in another dialect, and what that one cannot say.
 //!
 //! The machine is not asked whether programs and users exist: the result may be for another one.
 
@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use aplomb_engine::Machine;
 use aplomb_units::diagnostic::refused;
-use aplomb_units::{Dialect, Options, Severity, Source, systemd, toml};
+use aplomb_units::{Dialect, Options, Severity, Source, nssm, systemd, toml};
 use clap::Args;
 use serde_json::json;
 
@@ -17,14 +17,16 @@ use crate::files;
 use crate::ui::Form;
 use crate::words;
 
-/// Write unit files in the other dialect
+/// Write unit files in another dialect
 ///
-/// Loss-free for what both can say; what the other has no word for is listed. Without `--output` to standard output.
+/// From TOML, systemd units and exports of the registry (`.reg`, services of NSSM's or srvany's). Loss-free for what both
+/// can say; what the other has no word for is listed. Without `--output` to standard output.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
   aplomb convert nginx.service --to toml > nginx.toml
-  aplomb convert shop.toml --to systemd --output units/")]
+  aplomb convert shop.toml --to systemd --output units/
+  aplomb convert web.reg --to toml    what `reg export HKLM\\…\\Services\\web web.reg` wrote")]
 pub(crate) struct Convert {
     /// Unit files, or directories of them
     #[arg(required = true, value_name = "FILE")]
@@ -47,6 +49,8 @@ pub(crate) struct Convert {
 enum To {
     Toml,
     Systemd,
+    /// Registry values for NSSM, as `reg import` takes them
+    Nssm,
 }
 
 /// A text with the name of its file.
@@ -73,6 +77,15 @@ impl Convert {
                 }
                 written
             }
+            To::Nssm => {
+                let written = specs.iter().map(|spec| (spec, nssm::write(spec)));
+                let file = |(spec, service): (&aplomb_core::Spec, nssm::Written)| {
+                    lost.extend(service.lost.iter().map(ToString::to_string));
+                    let text = nssm::export(&[(spec.name.clone(), service.key)]);
+                    (format!("{}.reg", file_stem(spec)), text)
+                };
+                written.map(file).collect()
+            }
         };
         for remark in remarks.iter().chain(&lost) {
             context.ui.note(remark);
@@ -95,6 +108,7 @@ impl Convert {
         for source in sources {
             match source.dialect() {
                 Dialect::Toml => loaded.extend(toml::read(source, &mut diagnostics)),
+                Dialect::Nssm => loaded.extend(nssm::read(source, &mut diagnostics)),
                 Dialect::Systemd => units.push(source),
             }
         }
@@ -161,6 +175,14 @@ impl Convert {
         }
         let text: Vec<String> = match (files, self.to) {
             ([(_, text)], _) => vec![text.clone()],
+            (files, To::Nssm) => {
+                let mut texts = files.iter().map(|(_, text)| text.as_str());
+                let first = texts.next().unwrap_or_default().to_owned();
+                // One export has one header.
+                let rest =
+                    texts.map(|text| text.split_once("\r\n\r\n").map_or(text, |(_, keys)| keys));
+                vec![rest.fold(first, |all, keys| all + keys)]
+            }
             (files, To::Toml) => files.iter().map(|(_, text)| text.clone()).collect(),
             (files, To::Systemd) => {
                 let named = |(name, text): &File| format!("# {name}\n{text}");

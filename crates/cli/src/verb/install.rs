@@ -5,6 +5,7 @@ use std::env;
 use std::fs;
 use std::path::Path;
 
+use aplomb_core::Spec;
 use aplomb_units::words::check_name;
 use aplomb_units::{Source, toml};
 use clap::Args;
@@ -76,7 +77,8 @@ impl Install {
         let file = owner
             .units()
             .join(format!("{}.toml", aplomb_logs::stem(&self.name)));
-        let text = self.text()?;
+        let spec = self.spec()?;
+        let text = toml::write(&spec);
         self.check(&file, &text, context)?;
         if file.exists() && !self.force {
             let what = format!("`{}` is there already; nothing was written", file.display());
@@ -89,7 +91,7 @@ impl Install {
         let steps = if self.no_boot {
             Vec::new()
         } else {
-            boot::steps(owner)?
+            boot::steps(owner, &spec, &file)?
         };
         if self.dry_run {
             self.show(&file, &text, &steps, context)?;
@@ -118,7 +120,7 @@ impl Install {
     }
 
     /// The definition. Programs and directories are absolute in it: it is read from elsewhere.
-    fn text(&self) -> Result<String, Failure> {
+    fn spec(&self) -> Result<Spec, Failure> {
         check_name(&self.name).map_err(|fault| {
             Failure::usage(format!("`{}` cannot be the name of a service", self.name))
                 .because(fault)
@@ -142,7 +144,7 @@ impl Install {
                 spec.process.directory = Some(aplomb_core::spec::Directory { path, optional });
             }
         }
-        Ok(toml::write(&spec))
+        Ok(spec)
     }
 
     /// A program named by a path from here is likely to look for its files here, too.
@@ -199,7 +201,7 @@ impl Install {
                 );
             }
             Err(EndpointError::NobodyThere { .. }) => {
-                let now = boot::start_now(Owner::current());
+                let now = boot::start_now(Owner::current(), &self.name);
                 self.say(&mut context.ui, &format!("`{now}` starts it now"));
             }
             Err(error) => return Err(error.into()),

@@ -1,5 +1,6 @@
 //! The verbs, one file each: the arguments with their help, what is asked of the engine, and how the answer looks.
 
+mod adopt;
 mod analyze;
 mod check;
 mod completions;
@@ -9,12 +10,15 @@ mod down;
 mod edit;
 mod events;
 mod get;
+mod import;
 mod install;
 mod list;
 mod logs;
 mod man;
+pub(crate) mod nssm;
 mod pause;
 mod processes;
+mod release;
 mod reload;
 mod remove;
 mod reset;
@@ -29,6 +33,7 @@ mod start;
 mod status;
 mod stop;
 mod up;
+mod upgrade;
 mod why;
 
 use aplomb_protocol::{Answer, Ask, Outcome, ServiceStatus};
@@ -65,6 +70,7 @@ pub(crate) enum Verb {
     Why(why::Why),
     Analyze(analyze::Analyze),
     Rotate(rotate::Rotate),
+    Upgrade(upgrade::Upgrade),
     Show(show::Show),
     Install(install::Install),
     Remove(remove::Remove),
@@ -74,6 +80,10 @@ pub(crate) enum Verb {
     Reset(reset::Reset),
     Check(check::Check),
     Convert(convert::Convert),
+    Import(import::Import),
+    Nssm(nssm::Nssm),
+    Adopt(adopt::Adopt),
+    Release(release::Release),
     Schema(schema::Schema),
     Completions(completions::Completions),
     #[command(hide = true)]
@@ -87,6 +97,7 @@ impl Verb {
     pub(crate) fn run(self, context: &mut Context) -> Result<u8, Failure> {
         let exit = match self {
             Verb::Run(args) => return args.run(context),
+            Verb::Nssm(verb) => return verb.run(context),
             Verb::Engine(args) => {
                 return foreground::engine(&args, &context.endpoint, &mut context.ui);
             }
@@ -107,6 +118,7 @@ impl Verb {
             Verb::Processes(verb) => verb.run(context)?,
             Verb::Why(verb) => verb.run(context)?,
             Verb::Rotate(verb) => verb.run(context)?,
+            Verb::Upgrade(verb) => verb.run(context)?,
             Verb::Show(verb) => verb.run(context)?,
             Verb::Install(verb) => verb.run(context)?,
             Verb::Remove(verb) => verb.run(context)?,
@@ -116,6 +128,9 @@ impl Verb {
             Verb::Reset(verb) => verb.run(context)?,
             Verb::Check(verb) => verb.run(context)?,
             Verb::Convert(verb) => verb.run(context)?,
+            Verb::Import(verb) => verb.run(context)?,
+            Verb::Adopt(verb) => verb.run(context)?,
+            Verb::Release(verb) => verb.run(context)?,
             Verb::Schema(verb) => verb.run(context)?,
             Verb::Completions(verb) => verb.run(context)?,
             Verb::Man(verb) => verb.run(context)?,

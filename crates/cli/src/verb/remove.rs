@@ -12,6 +12,7 @@ use crate::client::{Client, unexpected};
 use crate::definition::{Definition, Where};
 use crate::failure::{Exit, Failure};
 use crate::files;
+use crate::host::boot;
 use crate::host::directories::Owner;
 use crate::host::endpoint::EndpointError;
 use crate::ui::Form;
@@ -44,6 +45,7 @@ impl Remove {
             Err(EndpointError::NobodyThere { .. }) => {}
             Err(error) => return Err(error.into()),
         }
+        boot::undo(&definition.service)?;
         let said = forget(&definition, &Owner::current().units())?;
         if context.ui.form == Form::People {
             context.ui.note(&said);

@@ -41,11 +41,15 @@ pub(crate) struct RunArgs {
 }
 
 impl RunArgs {
-    pub(crate) fn run(self, context: &Context) -> Result<u8, Failure> {
+    pub(crate) fn run(self, context: &mut Context) -> Result<u8, Failure> {
         let spec = self.spec()?;
         // The one engine of a container answers at the usual place; others only where they are told to.
         let reachable = context.endpoint_named || std::process::id() == 1;
-        foreground::run(spec, reachable.then_some(&context.endpoint))
+        foreground::run(
+            spec,
+            reachable.then_some(&context.endpoint),
+            &mut context.ui,
+        )
     }
 
     /// What was said as the definition of a service.

@@ -72,6 +72,19 @@ fn engine_pid(home: &Home) -> Pid {
         .expect("a number"))
 }
 
+/// The number of a process' parent.
+fn parent_of(child: Pid) -> Pid {
+    let stat = std::fs::read_to_string(format!("/proc/{}/stat", child.as_raw_nonzero()));
+    let stat = stat.expect("it lives");
+    let fields = stat.rsplit_once(") ").expect("a name").1;
+    let parent = fields
+        .split(' ')
+        .nth(1)
+        .and_then(|field| field.parse().ok());
+    let parent: i32 = parent.expect("a number");
+    pid(parent)
+}
+
 #[test]
 fn a_stack_comes_up_answers_and_goes_down_with_an_interrupt() {
     let home = Home::new();
@@ -87,9 +100,13 @@ fn a_stack_comes_up_answers_and_goes_down_with_an_interrupt() {
     assert!(status.out.ends_with("| web up\n"), "{}", status.out);
     let analyzed = home.run(&["analyze"]).out;
     assert!(analyzed.starts_with("2 services ready after"), "{analyzed}");
+    let why = home.run(&["why", "web"]);
+    assert_eq!(why.code, 0, "{}", why.err);
+    assert!(why.out.starts_with("`web` "), "{}", why.out);
     let stopped = home.run(&["stop", "web"]);
     assert_eq!(stopped.code, 0, "{}", stopped.err);
     assert_eq!(home.run(&["status", "web"]).code, 3);
+    assert_eq!(home.run(&["why", "web"]).code, 3);
     assert_eq!(home.run(&["status", "wbe"]).code, 4);
 
     kill_process(pid(child.id()), Signal::INT).expect("interrupted");
@@ -102,11 +119,30 @@ fn a_stack_comes_up_answers_and_goes_down_with_an_interrupt() {
 }
 
 #[test]
-fn an_engine_that_is_killed_is_named_with_what_killed_it() {
+fn an_engine_that_is_killed_is_succeeded_and_up_goes_on_with_the_next() {
     let home = Home::new();
     let (child, mut err) = up(&home);
     read_until(&mut err, "2 services up after");
     kill_process(engine_pid(&home), Signal::KILL).expect("killed");
+    let told = read_until(&mut err, "the services run on");
+    assert!(told.contains("another one"), "{told}");
+    let status = home.run(&["status", "web"]).out;
+    assert!(status.contains("taken over from engine"), "{status}");
+    kill_process(pid(child.id()), Signal::INT).expect("interrupted");
+    read_until(&mut err, "store: stopped");
+    let out = home.said(child.wait_with_output().expect("ends"));
+    assert_eq!(out.code, 0);
+    assert_eq!(home.run(&["status"]).code, 69, "the engine is gone, too");
+}
+
+#[test]
+fn an_engine_that_is_killed_with_its_keeper_is_named_with_what_killed_it() {
+    let home = Home::new();
+    let (child, mut err) = up(&home);
+    read_until(&mut err, "2 services up after");
+    let engine = engine_pid(&home);
+    kill_process(parent_of(engine), Signal::KILL).expect("killed");
+    kill_process(engine, Signal::KILL).expect("killed");
     let told = read_until(&mut err, "try:");
     assert!(
         told.contains("ended unexpectedly: signal: 9 (SIGKILL)"),

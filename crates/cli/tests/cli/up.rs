@@ -76,6 +76,7 @@ fn two_services(ask: &Ask) -> Reply {
         | Ask::Events { .. }
         | Ask::Show { .. }
         | Ask::Shutdown { .. }
+        | Ask::Upgrade { .. }
         | Ask::Lifeline => Reply::Answer(Answer::Done),
     }
 }

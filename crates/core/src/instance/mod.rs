@@ -6,9 +6,12 @@
 
 mod start;
 mod stop;
+mod succession;
 mod up;
 
 use alloc::rc::Rc;
+
+use serde::{Deserialize, Serialize};
 
 pub(crate) use start::{Stage, Starting};
 pub(crate) use stop::{StopPhase, Stopping};
@@ -59,7 +62,7 @@ impl Cx<'_> {
 }
 
 /// A place where a service runs.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub(crate) struct Instance {
     pub state: State,
     /// Restarts since the last start that was asked for, or since it was last healthy for long.
@@ -68,7 +71,7 @@ pub(crate) struct Instance {
 }
 
 /// Where it stands, and what it waits for there.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub(crate) enum State {
     Down(Down),
     /// Ended, and the next run begins when the delay is over.
@@ -81,7 +84,7 @@ pub(crate) enum State {
 }
 
 /// In what way it is down.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub(crate) enum Down {
     Stopped,
     /// Its work is done: whoever needs it may start.
@@ -92,7 +95,7 @@ pub(crate) enum Down {
 }
 
 /// What is known of the run under way.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub(crate) struct Run {
     pub id: RunId,
     pub main: Main,
@@ -101,7 +104,7 @@ pub(crate) struct Run {
 }
 
 /// The main process of a run.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub(crate) enum Main {
     None,
     Alive,
@@ -330,7 +333,7 @@ fn last_code(because: &Because) -> Option<u32> {
     match end {
         End::Code(code) => Some(code.0),
         End::Signal { signal, .. } => Some(128 + u32::from(signal.number())),
-        End::Unknown => None,
+        End::Unknown | End::Unattended => None,
     }
 }
 

@@ -2,6 +2,8 @@
 
 use alloc::format;
 
+use serde::{Deserialize, Serialize};
+
 use super::{Cx, Instance, Main, Run, State, place, task_name};
 use crate::because::Because;
 use crate::event::{Checked, Do, Fact, How, Notify, RunEvent, Task};
@@ -10,7 +12,7 @@ use crate::restart::{Outcome, outcome_of};
 use crate::spec::{Hook, Kind, Moment, Ready, Spec};
 
 /// A start under way.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub(crate) struct Starting {
     pub run: Run,
     pub stage: Stage,
@@ -23,7 +25,7 @@ pub(crate) struct Starting {
 }
 
 /// What the start waits for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub(crate) enum Stage {
     Checking,
     /// The end of this command; for the program itself, of the oneshot or of the parent that forks.
@@ -139,6 +141,7 @@ impl Instance {
                 | RunEvent::Notify(_)
                 | RunEvent::Frozen(_)
                 | RunEvent::Thawed(_)
+                | RunEvent::Explained
                 | RunEvent::Unheard(_) => {}
             },
             Stage::Command(task) => match what {
@@ -165,6 +168,7 @@ impl Instance {
                 | RunEvent::Health(_)
                 | RunEvent::Frozen(_)
                 | RunEvent::Thawed(_)
+                | RunEvent::Explained
                 | RunEvent::Unheard(_) => {}
             },
             Stage::FindingMain => match what {
@@ -190,6 +194,7 @@ impl Instance {
                 | RunEvent::Health(_)
                 | RunEvent::Frozen(_)
                 | RunEvent::Thawed(_)
+                | RunEvent::Explained
                 | RunEvent::Unheard(_) => {}
             },
             Stage::Proving { .. } => match what {
@@ -209,6 +214,7 @@ impl Instance {
                 | RunEvent::Health(_)
                 | RunEvent::Frozen(_)
                 | RunEvent::Thawed(_)
+                | RunEvent::Explained
                 | RunEvent::Unheard(_) => {}
             },
         }

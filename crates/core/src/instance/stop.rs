@@ -5,17 +5,19 @@
 
 use alloc::string::ToString;
 
+use serde::{Deserialize, Serialize};
+
 use super::start::{hook_from, main_outcome};
 use super::{Cx, Instance, Main, Mode, Over, Overruled, Run, State, place, task_name};
 use crate::because::Because;
-use crate::event::{Do, Fact, How, Notify, RunEvent, Target, Task};
+use crate::event::{Do, Fact, How, Notify, Question, RunEvent, Target, Task};
 use crate::quantity::{Duration, End, ExitCode, Instant};
 use crate::restart::Outcome;
 use crate::signal::Signal;
 use crate::spec::{Moment, Pause, Request, Spec, StopStep, Whom};
 
 /// A stop under way.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub(crate) struct Stopping {
     pub run: Run,
     pub phase: StopPhase,
@@ -32,7 +34,7 @@ pub(crate) struct Stopping {
 }
 
 /// What the stop waits for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub(crate) enum StopPhase {
     Hook(u16),
     PreStop,
@@ -44,12 +46,24 @@ pub(crate) enum StopPhase {
     Step(u16),
     /// A command of the plan to end.
     Command(u16),
+    /// Its hang to be explained, before force destroys the evidence.
+    Explaining(Then),
     Kill,
     /// What the kill did not end.
     Unkillable,
     Post(u16),
 }
 
+/// What follows an explanation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub(crate) enum Then {
+    /// The stop of a run that broke a rule.
+    Plan,
+    Kill,
+}
+
+/// What an explanation may take, and never more than half of the kill margin.
+const EXPLAINING: Duration = Duration::from_secs(1);
 /// How long an empty tree may take to be noticed after its main process ended.
 const SETTLING: Duration = Duration::from_millis(10);
 /// How often what cannot be killed is killed again.
@@ -153,6 +167,48 @@ impl Instance {
         if how == How::Force {
             return self.kill(spec, how, cx);
         }
+        match question_of(stopping) {
+            Some(question) if stopping.run.main == Main::Alive => {
+                self.explain(spec, Then::Plan, question, cx)
+            }
+            Some(_) | None => self.begin_plan(spec, cx),
+        }
+    }
+
+    /// Waits until it is known why the run hangs, or for as long as that may take.
+    fn explain(&mut self, spec: &Spec, then: Then, question: Question, cx: &mut Cx<'_>) {
+        let State::Stopping(stopping) = &mut self.state else {
+            return;
+        };
+        stopping.phase = StopPhase::Explaining(then);
+        stopping.until = Some(cx.now + patience(spec));
+        cx.act(stopping.run.id, Do::Explain(question));
+    }
+
+    /// Asks again what an engine before this one asked.
+    pub(super) fn explain_again(&mut self, then: Then, cx: &mut Cx<'_>) {
+        if let State::Stopping(stopping) = &self.state {
+            let question = match then {
+                Then::Plan => question_of(stopping).unwrap_or(Question::Stop),
+                Then::Kill => Question::Stop,
+            };
+            cx.act(stopping.run.id, Do::Explain(question));
+        }
+    }
+
+    /// It is explained, or cannot be.
+    fn after_explaining(&mut self, spec: &Spec, then: Then, cx: &mut Cx<'_>) {
+        match then {
+            Then::Plan => self.begin_plan(spec, cx),
+            Then::Kill => self.kill(spec, How::Plan, cx),
+        }
+    }
+
+    fn begin_plan(&mut self, spec: &Spec, cx: &mut Cx<'_>) {
+        let State::Stopping(stopping) = &mut self.state else {
+            return;
+        };
+        let up = stopping.up_since.is_some();
         let run = stopping.run;
         match (run.main, stopping.outcome) {
             (Main::Alive | Main::None, Outcome::Wanted) => self.hook_from_place(spec, 0, cx),
@@ -164,6 +220,7 @@ impl Instance {
             (Main::Gone(_), _) if up && has_command(spec) => self.step_from(spec, 0, cx),
             // What is left, if anything, is no program that could be asked: look first.
             (Main::Gone(_) | Main::None, _) => {
+                stopping.phase = StopPhase::Settling;
                 stopping.until = Some(cx.now + SETTLING);
                 cx.act(run.id, Do::WatchTree);
             }
@@ -200,7 +257,8 @@ impl Instance {
                 | StopPhase::Settling
                 | StopPhase::ByItself
                 | StopPhase::Step(_)
-                | StopPhase::Command(_) => {
+                | StopPhase::Command(_)
+                | StopPhase::Explaining(_) => {
                     self.abandon_command(cx);
                     self.kill(spec, how, cx);
                 }
@@ -255,7 +313,7 @@ impl Instance {
     }
 
     /// Takes the first step of the plan at or after `from` that there is any sense in.
-    fn step_from(&mut self, spec: &Spec, from: u16, cx: &mut Cx<'_>) {
+    pub(super) fn step_from(&mut self, spec: &Spec, from: u16, cx: &mut Cx<'_>) {
         let State::Stopping(stopping) = &mut self.state else {
             return;
         };
@@ -391,7 +449,7 @@ impl Instance {
         });
     }
 
-    fn kill(&mut self, spec: &Spec, how: How, cx: &mut Cx<'_>) {
+    pub(super) fn kill(&mut self, spec: &Spec, how: How, cx: &mut Cx<'_>) {
         let State::Stopping(stopping) = &mut self.state else {
             return;
         };
@@ -412,8 +470,18 @@ impl Instance {
         } else {
             Target::Tree
         };
+        let margin = spec.stop.kill_margin.max(SETTLING);
+        let until = match (stopping.phase, stopping.until) {
+            // Whoever asks for force has no time for questions.
+            _ if how == How::Force => cx.now + margin,
+            // What explaining was given counts.
+            (StopPhase::Explaining(Then::Kill), Some(until)) => {
+                (until + margin.saturating_sub(patience(spec))).max(cx.now + SETTLING)
+            }
+            _ => return self.explain(spec, Then::Kill, Question::Stop, cx),
+        };
         stopping.phase = StopPhase::Kill;
-        stopping.until = Some(cx.now + spec.stop.kill_margin.max(SETTLING));
+        stopping.until = Some(until);
         let because = stopping.cause.clone();
         cx.tell(Some(run.id), Fact::Killing { because });
         cx.tell(Some(run.id), Fact::Moment(Moment::Kill));
@@ -470,6 +538,7 @@ impl Instance {
                 StopPhase::Settling
                 | StopPhase::ByItself
                 | StopPhase::Step(_)
+                | StopPhase::Explaining(_)
                 | StopPhase::Kill
                 | StopPhase::Unkillable => self.post_from(spec, 0, cx),
                 // Our own command is in the tree: the emptiness told is that of a moment before it.
@@ -495,6 +564,11 @@ impl Instance {
             | RunEvent::Health(_)
             | RunEvent::Frozen(_)
             | RunEvent::Thawed(_) => {}
+            RunEvent::Explained => {
+                if let StopPhase::Explaining(then) = stopping.phase {
+                    self.after_explaining(spec, then, cx);
+                }
+            }
             RunEvent::Unheard(request) => self.stopping_unheard(spec, request.as_ref(), cx),
         }
     }
@@ -508,7 +582,11 @@ impl Instance {
         let StopPhase::Step(at) = stopping.phase else {
             return;
         };
-        let step = spec.stop.plan.get(usize::from(at)).map(|step| &step.request);
+        let step = spec
+            .stop
+            .plan
+            .get(usize::from(at))
+            .map(|step| &step.request);
         let same = match request {
             None => step.is_some_and(is_signal),
             Some(_) => step == request,
@@ -540,7 +618,10 @@ impl Instance {
                 stopping.until = Some(cx.now + SETTLING);
                 cx.act(run, Do::WatchTree);
             }
-            StopPhase::Step(_) | StopPhase::Kill | StopPhase::Unkillable
+            StopPhase::Step(_)
+            | StopPhase::Explaining(Then::Kill)
+            | StopPhase::Kill
+            | StopPhase::Unkillable
                 if spec.stop.whom == Whom::Main =>
             {
                 self.post_from(spec, 0, cx)
@@ -550,6 +631,7 @@ impl Instance {
                 stopping.until = earliest(stopping.until, Some(cx.now + SETTLING));
             }
             StopPhase::Step(_)
+            | StopPhase::Explaining(_)
             | StopPhase::Kill
             | StopPhase::Unkillable
             | StopPhase::Hook(_)
@@ -609,6 +691,7 @@ impl Instance {
             StopPhase::Settling
             | StopPhase::ByItself
             | StopPhase::Step(_)
+            | StopPhase::Explaining(_)
             | StopPhase::Kill
             | StopPhase::Unkillable => {}
         }
@@ -638,6 +721,7 @@ impl Instance {
             StopPhase::PreStop | StopPhase::Settling => self.step_from(spec, 0, cx),
             StopPhase::Step(at) | StopPhase::Command(at) => self.step_from(spec, at + 1, cx),
             StopPhase::Post(at) => self.post_from(spec, at + 1, cx),
+            StopPhase::Explaining(then) => self.after_explaining(spec, then, cx),
             StopPhase::Kill => {
                 stopping.phase = StopPhase::Unkillable;
                 stopping.until = Some(cx.now + AGAIN);
@@ -673,7 +757,10 @@ impl Stopping {
     /// The program asks for more time: for the phase it is in, and for the polite part as a whole.
     fn extend(&mut self, to: Instant) {
         match self.phase {
-            StopPhase::Kill | StopPhase::Unkillable | StopPhase::Settling => {}
+            StopPhase::Explaining(_)
+            | StopPhase::Kill
+            | StopPhase::Unkillable
+            | StopPhase::Settling => {}
             StopPhase::Hook(_)
             | StopPhase::PreStop
             | StopPhase::ByItself
@@ -692,7 +779,7 @@ fn earliest(one: Option<Instant>, other: Option<Instant>) -> Option<Instant> {
 }
 
 /// The command of ours whose end this phase waits for.
-fn command_of(phase: StopPhase) -> Option<Task> {
+pub(super) fn command_of(phase: StopPhase) -> Option<Task> {
     match phase {
         StopPhase::Hook(at) => Some(Task::Hook(at)),
         StopPhase::PreStop => Some(Task::PreStop),
@@ -701,9 +788,32 @@ fn command_of(phase: StopPhase) -> Option<Task> {
         StopPhase::Settling
         | StopPhase::ByItself
         | StopPhase::Step(_)
+        | StopPhase::Explaining(_)
         | StopPhase::Kill
         | StopPhase::Unkillable => None,
     }
+}
+
+/// What is to be found out about a run that broke a rule while it lived.
+fn question_of(stopping: &Stopping) -> Option<Question> {
+    match stopping.outcome {
+        Outcome::Timeout if stopping.up_since.is_none() => Some(Question::Start),
+        Outcome::Watchdog => Some(Question::Hang),
+        Outcome::Broken if matches!(stopping.cause, Because::Unhealthy { .. }) => {
+            Some(Question::Health)
+        }
+        Outcome::Timeout
+        | Outcome::Broken
+        | Outcome::Wanted
+        | Outcome::Clean(_)
+        | Outcome::Unclean(_)
+        | Outcome::Signalled(_)
+        | Outcome::Skipped => None,
+    }
+}
+
+fn patience(spec: &Spec) -> Duration {
+    EXPLAINING.min(spec.stop.kill_margin / 2)
 }
 
 fn is_signal(request: &Request) -> bool {

@@ -1,5 +1,7 @@
 //! Up: it serves, until it ends, is asked to, or gives no sign of life.
 
+use serde::{Deserialize, Serialize};
+
 use super::start::main_outcome;
 use super::{Cx, Instance, Main, Run, State, place, task_name};
 use crate::because::Because;
@@ -9,7 +11,7 @@ use crate::restart::Outcome;
 use crate::spec::{HealthAction, Kind, Moment, Pause, Reload, Spec};
 
 /// A run that serves.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub(crate) struct Up {
     pub run: Run,
     pub since: Instant,
@@ -22,7 +24,7 @@ pub(crate) struct Up {
 }
 
 /// What else is going on.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub(crate) enum Mode {
     Serving,
     /// Reading its settings again: by this command, or on its own until it says it is ready.
@@ -128,6 +130,7 @@ impl Instance {
             | RunEvent::MainNotFound(_)
             | RunEvent::Ready
             | RunEvent::ReadyImpossible(_)
+            | RunEvent::Explained
             | RunEvent::Unheard(_) => {}
         }
     }
@@ -529,7 +532,7 @@ impl Instance {
 }
 
 /// A run without a main process that anybody knows lives as long as its tree does.
-fn stands_by_its_tree(spec: &Spec, run: Run) -> bool {
+pub(super) fn stands_by_its_tree(spec: &Spec, run: Run) -> bool {
     run.main == Main::None
         && matches!(spec.kind, Kind::Forking { .. })
         && !spec.exit.remain_after_exit

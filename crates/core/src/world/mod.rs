@@ -5,6 +5,7 @@
 
 mod gate;
 mod node;
+mod succession;
 mod wish;
 
 use alloc::boxed::Box;
@@ -12,7 +13,10 @@ use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::rc::Rc;
 use alloc::vec::Vec;
 
+use serde::{Deserialize, Serialize};
+
 use self::node::{Job, Node, StateKind};
+pub use self::succession::{Carried, Underway};
 use crate::because::Because;
 use crate::event::{Action, Event, Fact, InstanceId, RunEvent, Shown, Wish};
 use crate::graph::{self, Edges};
@@ -41,6 +45,8 @@ pub struct World {
     moving: BTreeSet<InstanceId>,
     /// Instances that are not down, nor beyond any power to bring down.
     standing: usize,
+    /// Instances of which anything may have changed since it was last asked.
+    changed: BTreeSet<InstanceId>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -51,7 +57,7 @@ enum Shutdown {
 }
 
 /// What the operator wants of an instance.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Wanted {
     Up,
     Down,
@@ -104,6 +110,7 @@ impl World {
             usual_edges: Usual::default(),
             moving: BTreeSet::new(),
             standing: 0,
+            changed: BTreeSet::new(),
         }
     }
 
@@ -132,6 +139,7 @@ impl World {
         if let Some(id) = self.names.get(&name) {
             if let Some(node) = self.nodes.get_mut(id) {
                 node.take_spec(spec);
+                self.changed.insert(*id);
             }
             return *id;
         }
@@ -139,6 +147,7 @@ impl World {
         self.next_instance += 1;
         self.names.insert(name.clone(), id);
         self.nodes.insert(id, Box::new(Node::new(name, spec, now)));
+        self.changed.insert(id);
         id
     }
 
@@ -334,6 +343,7 @@ impl World {
         decide: impl FnOnce(&mut Instance, &Spec, &mut Cx<'_>),
     ) {
         let chance = self.next_chance();
+        self.changed.insert(id);
         let Some(node) = self.nodes.get_mut(&id) else {
             return;
         };
@@ -386,6 +396,7 @@ impl World {
         let Some(node) = self.nodes.get_mut(&id) else {
             return;
         };
+        self.changed.insert(id);
         let from = node.shown;
         let to = node.shown_now();
         let news = because

@@ -2,6 +2,8 @@
 
 use alloc::rc::Rc;
 
+use serde::{Deserialize, Serialize};
+
 use super::{Next, Wanted};
 use crate::because::Because;
 use crate::event::{How, InstanceId, Shown};
@@ -32,7 +34,7 @@ pub(super) struct Node {
 }
 
 /// A wish on its way.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub(super) enum Job {
     Start,
     Stop(How),

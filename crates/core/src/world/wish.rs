@@ -40,6 +40,7 @@ impl World {
                 continue;
             }
             node.wanted = Wanted::Up;
+            self.changed.insert(id);
             if by_operator {
                 node.instance.forget_counts();
             }
@@ -118,6 +119,7 @@ impl World {
             return;
         };
         node.wanted = Wanted::Down;
+        self.changed.insert(id);
         node.idle_until = None;
         if node.is_down() {
             if node.job.is_some() {
@@ -143,6 +145,7 @@ impl World {
             return;
         };
         self.dirty.insert(id);
+        self.changed.insert(id);
         if node.job != job {
             node.job = job;
             node.held_by = None;

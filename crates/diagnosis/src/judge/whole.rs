@@ -22,13 +22,13 @@ pub(super) fn findings(scene: &Scene, process: &Process) -> Vec<Finding> {
             .iter()
             .filter_map(|limit| reached(process, limit)),
     );
-    findings.extend(
-        process
-            .listeners
-            .iter()
-            .filter_map(|listener| overrun(process, listener)),
-    );
-    findings.extend(unserved(scene, process));
+    let listeners = process.listeners.iter();
+    let overrun: Vec<Finding> = listeners.filter_map(|one| overrun(process, one)).collect();
+    // A queue that is full says the same as connections nobody takes, and more.
+    if overrun.is_empty() {
+        findings.extend(unserved(scene, process));
+    }
+    findings.extend(overrun);
     findings.extend(zombies(process));
     findings
 }
@@ -256,8 +256,23 @@ fn zombies(process: &Process) -> Option<Finding> {
     Some(finding)
 }
 
+/// What the system says of the thing between two steps of a chain.
+pub(super) fn told(scene: &Scene, through: Option<&Node>) -> Option<Evidence> {
+    let (source, text) = match through? {
+        Node::Connection { id } => ("sock_diag", scene.connections.get(id)?.told.clone()),
+        Node::Pipe { id } => ("pipe", pipe(scene.pipes.get(id)?)),
+        Node::File { at } => ("/proc/locks", scene.file_locks.get(*at)?.told.clone()),
+        Node::Thread { .. }
+        | Node::Process { .. }
+        | Node::Lock { .. }
+        | Node::Event { .. }
+        | Node::Outside { .. } => return None,
+    };
+    Some(proof(source.to_owned(), text))
+}
+
 /// A pipe in words.
-pub(super) fn pipe(pipe: &Pipe) -> String {
+fn pipe(pipe: &Pipe) -> String {
     let level = match (pipe.filled, pipe.room) {
         (Some(filled), Some(room)) => format!("{filled} of {room} bytes in it"),
         (Some(_) | None, Some(_) | None) => "fill unknown".to_owned(),

@@ -34,13 +34,22 @@ const WAITERS: u32 = 0x8000_0000;
 const MUTEX_KINDS: u32 = 0x200;
 /// Where glibc keeps a thread's number within the structure its locks point to.
 const TID_OF_THREAD: u64 = 0x2d0;
+/// Where that structure points to itself.
+const SELF_OF_THREAD: u64 = 0x10;
+/// The highest number a thread can have.
+const HIGHEST_TID: u32 = 1 << 22;
+/// Of a lock whose owner does not live: more users than this are the upper half of an address.
+const FEW_USERS: u32 = 0x5000;
 /// As many users as one believes a lock to have.
 const USERS: u32 = 1 << 20;
 
 /// What is known of threads by number, as the process itself sees them.
 pub(super) trait Tids {
-    /// The process and number, as we see them, of a living thread.
+    /// The process and number, as we see them, of a living thread of any process.
     fn living(&self, tid: u32) -> Option<(u32, u32)>;
+
+    /// The same, if it belongs to the process that waits.
+    fn member(&self, tid: u32) -> Option<(u32, u32)>;
 }
 
 impl FutexCall {
@@ -88,22 +97,23 @@ struct Reader<'a> {
 
 impl Reader<'_> {
     fn wait(&self) -> Wait {
+        if let Some(lock) = self.rust_lock() {
+            return lock;
+        }
         let found = match self.call.operation {
             LOCK_PI | LOCK_PI2 => self.by_word(),
             WAIT_BITSET if self.call.value > 3 || self.call.value == 0 => {
                 self.join().or_else(|| self.event())
             }
-            WAIT_BITSET => self
-                .mutex()
-                .or_else(|| self.read_write())
-                .or_else(|| self.rust_lock()),
+            WAIT_BITSET => self.mutex().or_else(|| self.read_write()),
             _ => match self.call.value {
+                // A stream's lock may look like a mutex, but hardly the other way round.
                 2 => self
-                    .mutex()
-                    .or_else(|| self.stream())
+                    .stream()
+                    .or_else(|| self.mutex())
                     .or_else(|| self.internal()),
                 0 | 1 => self.event(),
-                value if value & WAITERS != 0 => self.robust(),
+                value if value & WAITERS != 0 && value & OWNER != 0 => self.robust(),
                 _ => self.join().or_else(|| self.event()),
             },
         };
@@ -132,7 +142,12 @@ impl Reader<'_> {
         if tid == 0 {
             return Holder::Changing { last: None };
         }
-        match self.tids.living(tid) {
+        // What is private to a process has its owner there; elsewhere the number has been given to another thread.
+        let owner = match self.call.is_private() {
+            true => self.tids.member(tid),
+            false => self.tids.living(tid),
+        };
+        match owner {
             Some((pid, tid)) => Holder::Recorded { pid, tid },
             None => Holder::Gone { tid },
         }
@@ -141,14 +156,14 @@ impl Reader<'_> {
     /// `{ lock, count, owner, users, kind }`, waited for at `lock`.
     fn mutex(&self) -> Option<Wait> {
         let (owner, users, kind) = (self.word(8)?, self.word(12)?, self.word(16)?);
-        let fits = kind < MUTEX_KINDS && users < USERS && owner <= OWNER;
+        let fits = kind < MUTEX_KINDS && users < USERS && owner <= HIGHEST_TID;
         // Nobody has it, and nobody says otherwise: a lock of another sort, or one just handed over.
         let named = owner != 0 || self.is_in(&["pthread_mutex", "mutex_lock"]);
         if !fits || !named {
             return None;
         }
         let holder = self.holder(owner);
-        let unsure = matches!(holder, Holder::Gone { .. }) && users == 0;
+        let unsure = matches!(holder, Holder::Gone { .. }) && !(1..FEW_USERS).contains(&users);
         (!unsure).then(|| self.lock(0, LockKind::Mutex, holder))?
     }
 
@@ -176,13 +191,13 @@ impl Reader<'_> {
         if self.call.value != 3 {
             return self.write_after_readers();
         }
-        let (base, kind) = if self.call.address % 8 == 0 {
+        let (base, kind) = if self.call.address.is_multiple_of(8) {
             (-8, LockKind::Read)
         } else {
             (-12, LockKind::Write)
         };
         let writer = self.word(base + 24)?;
-        if writer > OWNER {
+        if writer > HIGHEST_TID {
             return None;
         }
         let holder = match writer {
@@ -210,7 +225,11 @@ impl Reader<'_> {
         if owner < 0x1000 {
             return None;
         }
+        let points_to_itself = memory.u64(owner.checked_add(SELF_OF_THREAD)?).ok()? == owner;
         let tid = memory.u32(owner.checked_add(TID_OF_THREAD)?).ok()?;
+        if !points_to_itself || tid > HIGHEST_TID {
+            return None;
+        }
         let holder = match self.holder(tid) {
             Holder::Changing { .. } => return None,
             holder @ (Holder::Recorded { .. }
@@ -225,13 +244,21 @@ impl Reader<'_> {
         self.lock(0, LockKind::Internal, Holder::Unrecorded)
     }
 
-    /// Rust's own mutex: one word, nothing around it, private, through the bitset call.
+    /// Rust's own locks: one or two words, nothing around them, through a call glibc does not use without a limit.
     fn rust_lock(&self) -> Option<Wait> {
-        let is_rust = self.call.is_private() && self.call.flags & CLOCK_REALTIME == 0;
-        if !is_rust || self.call.value != 2 {
+        let is_rust =
+            self.call.operation == WAIT_BITSET && self.call.flags == PRIVATE && !self.call.is_timed;
+        if !is_rust {
             return None;
         }
-        self.lock(0, LockKind::Mutex, Holder::Unrecorded)
+        if self.is_in(&["write_contended"]) {
+            return self.lock(-4, LockKind::Write, Holder::Unrecorded);
+        }
+        if self.is_in(&["read_contended"]) {
+            return self.lock(0, LockKind::Read, Holder::Unrecorded);
+        }
+        let is_mutex = self.call.value == 2 && self.word(0).is_none_or(|word| word == 2);
+        is_mutex.then(|| self.lock(0, LockKind::Mutex, Holder::Unrecorded))?
     }
 
     /// The word a thread clears when it ends: it holds its number.
@@ -239,7 +266,7 @@ impl Reader<'_> {
         if self.call.is_private() {
             return None;
         }
-        let (_, tid) = self.tids.living(self.call.value)?;
+        let (_, tid) = self.tids.member(self.call.value)?;
         (self.word(0)? == self.call.value).then_some(Wait::Join { tid })
     }
 
@@ -283,7 +310,7 @@ impl Reader<'_> {
 
     /// `{ value, waiters }`.
     fn looks_like_semaphore(&self) -> bool {
-        let is_aligned = self.call.address % 8 == 0;
+        let is_aligned = self.call.address.is_multiple_of(8);
         let waits = self.call.operation == WAIT_BITSET && self.call.value == 0;
         waits
             && is_aligned
@@ -337,6 +364,10 @@ mod tests {
 
     impl Tids for Three {
         fn living(&self, tid: u32) -> Option<(u32, u32)> {
+            self.member(tid).or((tid == 20).then_some((20, 20)))
+        }
+
+        fn member(&self, tid: u32) -> Option<(u32, u32)> {
             (10..13).contains(&tid).then_some((10, tid))
         }
     }
@@ -351,10 +382,10 @@ mod tests {
     }
 
     fn holder(wait: Wait) -> (LockKind, Holder) {
-        match wait {
-            Wait::Lock(lock) => (lock.kind, lock.holder),
-            other => panic!("{other:?}"),
-        }
+        let Wait::Lock(lock) = wait else {
+            panic!("{wait:?}");
+        };
+        (lock.kind, lock.holder)
     }
 
     #[test]
@@ -362,6 +393,28 @@ mod tests {
         let found = wait(call(0x1000, 0x80, 2), &[2, 0, 11, 1, 0]);
         let recorded = Holder::Recorded { pid: 10, tid: 11 };
         assert_eq!(holder(found), (LockKind::Mutex, recorded));
+    }
+
+    #[test]
+    fn rusts_mutex_is_not_taken_for_the_c_librarys() {
+        let found = wait(call(0x1000, 0x89, 2), &[2, 0, 11, 1, 0]);
+        assert_eq!(holder(found), (LockKind::Mutex, Holder::Unrecorded));
+    }
+
+    #[test]
+    fn a_private_lock_has_no_owner_in_another_process() {
+        let private = wait(call(0x1000, 0x80, 2), &[2, 0, 20, 1, 0]);
+        assert_eq!(holder(private).1, Holder::Gone { tid: 20 });
+        let shared = wait(call(0x1000, 0, 2), &[2, 0, 20, 1, 128]);
+        assert_eq!(holder(shared).1, Holder::Recorded { pid: 20, tid: 20 });
+    }
+
+    #[test]
+    fn an_address_is_no_owner() {
+        let found = wait(call(0x1000, 0x80, 2), &[2, 1, 0x139f_66c0, 0x7f7e, 0]);
+        assert_eq!(holder(found), (LockKind::Internal, Holder::Unrecorded));
+        let found = wait(call(0x1000, 0x80, 2), &[2, 1, 0x0001_66c0, 0x7f7e, 0]);
+        assert_eq!(holder(found), (LockKind::Internal, Holder::Unrecorded));
     }
 
     #[test]

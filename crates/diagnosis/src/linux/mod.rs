@@ -9,9 +9,10 @@ mod calls;
 mod futex;
 mod groups;
 mod host;
+mod hot;
+mod inference;
 mod memory;
 mod modules;
-mod native;
 mod proc;
 mod sockets;
 mod standing;
@@ -19,20 +20,13 @@ mod sweep;
 mod sys;
 mod target;
 mod waits;
+mod walk;
 
 pub use memory::ProcessMemory;
 pub use modules::ProcessFiles;
-pub use native::NativeStacks;
-pub use sweep::look_with;
+pub use sweep::look;
 
-use crate::budget::Budget;
 use crate::memory::Mapping;
-use crate::scene::{Question, Scene};
-
-/// Looks at processes, and at everyone they wait for.
-pub fn look(question: Question, pids: &[u32], budget: Budget) -> Scene {
-    look_with(question, pids, budget, &mut NativeStacks::default())
-}
 
 /// The processes whose program has this name, the oldest first.
 pub fn named(name: &str) -> Vec<u32> {

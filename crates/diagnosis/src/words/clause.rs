@@ -171,10 +171,10 @@ fn thing(scene: &Scene, finding: &Finding) -> String {
 }
 
 fn lock_of(scene: &Scene, finding: &Finding) -> Option<String> {
-    match &thread_of(scene, finding.root()?)?.wait {
-        Wait::Lock(lock) => Some(format!("the {} at {:#x}", lock.kind.name(), lock.address)),
-        _ => None,
-    }
+    let Wait::Lock(lock) = &thread_of(scene, finding.root()?)?.wait else {
+        return None;
+    };
+    Some(format!("the {} at {:#x}", lock.kind.name(), lock.address))
 }
 
 fn event(scene: &Scene, finding: &Finding) -> String {

@@ -4,5 +4,10 @@
 //! An answer that is marked certain must be right the first time it is given.
 #![cfg(target_os = "linux")]
 
+mod between;
+mod cpp;
+mod healthy;
 mod locks;
+mod python;
+mod rust;
 mod stage;

@@ -6,7 +6,7 @@
 
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdin, Command, Stdio};
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
@@ -23,6 +23,8 @@ pub(crate) struct Case {
     child: Child,
     /// Kept so that the program's end of it stays open.
     _stdin: Option<ChildStdin>,
+    /// The same for what it writes.
+    _output: BufReader<ChildStdout>,
     said: Vec<(String, u32)>,
 }
 
@@ -75,16 +77,18 @@ impl Case {
             .stdout(Stdio::piped());
         let mut child = command.spawn().expect("the program starts");
         let stdin = child.stdin.take();
-        let output = child.stdout.take().expect("a pipe");
+        let mut output = BufReader::new(child.stdout.take().expect("a pipe"));
         let mut said = Vec::new();
-        for line in BufReader::new(output).lines() {
-            let line = line.expect("text");
+        loop {
+            let mut line = String::new();
+            output.read_line(&mut line).expect("text");
+            assert!(!line.is_empty(), "{name} ended before it was ready");
             for word in line.split_whitespace() {
                 if let Some((key, value)) = word.split_once('=') {
                     said.push((key.to_owned(), value.parse().expect("a number")));
                 }
             }
-            if line.ends_with("ready") {
+            if line.trim_end().ends_with("ready") {
                 break;
             }
         }
@@ -93,6 +97,7 @@ impl Case {
             name: name.to_owned(),
             child,
             _stdin: stdin,
+            _output: output,
             said,
         }
     }
@@ -159,8 +164,15 @@ impl Case {
 
     /// The program ends when it is killed, and what it begot with it.
     fn end(&mut self) {
+        let group = format!("-{}", self.child.id());
+        let strays = self
+            .said("stray")
+            .iter()
+            .map(u32::to_string)
+            .collect::<Vec<_>>();
         let _ = Command::new("kill")
-            .args(["-KILL", "--", &format!("-{}", self.child.id())])
+            .args(["-KILL", "--", &group])
+            .args(strays)
             .status();
         let _ = self.child.kill();
         let _ = self.child.wait();
@@ -201,15 +213,10 @@ fn settle(pid: u32) {
     }
 }
 
-/// Waits for a condition of the world outside, a second at most.
-pub(crate) fn until(what: &str, mut is: impl FnMut() -> bool) {
-    for _ in 0..200 {
-        if is() {
-            return;
-        }
-        std::thread::sleep(Duration::from_millis(5));
-    }
-    panic!("never: {what}");
+/// Whether a program can be run here.
+pub(crate) fn has(program: &str) -> bool {
+    let version = Command::new(program).arg("--version").output();
+    version.is_ok_and(|output| output.status.success())
 }
 
 /// Process and thread of the root.

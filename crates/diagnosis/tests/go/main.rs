@@ -6,3 +6,4 @@ mod expected;
 #[cfg(target_os = "linux")]
 mod live;
 mod recorded;
+mod recording;

@@ -130,6 +130,34 @@ pub(crate) fn is_impatient(never: &Interruption) -> bool {
 /// No process ends by a signal here.
 pub(crate) fn resignal(_: &Cause) {}
 
+/// What a control asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Meaning {
+    End(CauseKind, &'static str, Urgency),
+    Pause,
+    Continue,
+}
+
+fn meaning(control: Control) -> Meaning {
+    use CauseKind::{ConsoleClose, ServiceControl, SystemShutdown, Terminal};
+    let closing = Urgency::Within(CLOSE_LIMIT);
+    match control {
+        Control::CtrlC => Meaning::End(Terminal, "CTRL_C", Urgency::Interrupt),
+        Control::CtrlBreak => Meaning::End(Terminal, "CTRL_BREAK", Urgency::Stop),
+        Control::ConsoleClose => Meaning::End(ConsoleClose, "CTRL_CLOSE", closing),
+        Control::ConsoleShutdown => Meaning::End(SystemShutdown, "CTRL_SHUTDOWN", closing),
+        Control::Stop => Meaning::End(ServiceControl, "STOP", Urgency::Stop),
+        Control::Shutdown => Meaning::End(SystemShutdown, "SHUTDOWN", closing),
+        Control::Preshutdown => Meaning::End(
+            SystemShutdown,
+            "PRESHUTDOWN",
+            Urgency::Within(PRESHUTDOWN_LIMIT),
+        ),
+        Control::Pause => Meaning::Pause,
+        Control::Continue => Meaning::Continue,
+    }
+}
+
 impl Life {
     pub(crate) fn interrupted(&mut self, never: &Interruption) {
         match *never {}
@@ -149,53 +177,26 @@ impl Life {
 
     /// The console or the service control manager said something.
     fn controlled(&mut self, control: Control) {
-        let (kind, name, urgency) = match control {
-            Control::CtrlC => (CauseKind::Terminal, "CTRL_C", Urgency::Interrupt),
-            Control::CtrlBreak => (CauseKind::Terminal, "CTRL_BREAK", Urgency::Stop),
-            Control::ConsoleClose => (
-                CauseKind::ConsoleClose,
-                "CTRL_CLOSE",
-                Urgency::Within(CLOSE_LIMIT),
+        match meaning(control) {
+            Meaning::End(kind, name, urgency) => self.ask(
+                Cause {
+                    kind,
+                    signal: Some(name.into()),
+                    sender: None,
+                },
+                urgency,
             ),
-            Control::ConsoleShutdown => (
-                CauseKind::SystemShutdown,
-                "CTRL_SHUTDOWN",
-                Urgency::Within(CLOSE_LIMIT),
+            Meaning::Pause => self.between(
+                Status::pause_pending,
+                |pausing| &pausing.0,
+                HostEvent::Paused,
             ),
-            Control::Stop => (CauseKind::ServiceControl, "STOP", Urgency::Stop),
-            Control::Shutdown => (
-                CauseKind::SystemShutdown,
-                "SHUTDOWN",
-                Urgency::Within(CLOSE_LIMIT),
+            Meaning::Continue => self.between(
+                Status::continue_pending,
+                |pausing| &pausing.1,
+                HostEvent::Continued,
             ),
-            Control::Preshutdown => (
-                CauseKind::SystemShutdown,
-                "PRESHUTDOWN",
-                Urgency::Within(PRESHUTDOWN_LIMIT),
-            ),
-            Control::Pause => {
-                return self.between(
-                    Status::pause_pending,
-                    |pausing| &pausing.0,
-                    HostEvent::Paused,
-                );
-            }
-            Control::Continue => {
-                return self.between(
-                    Status::continue_pending,
-                    |pausing| &pausing.1,
-                    HostEvent::Continued,
-                );
-            }
-        };
-        self.ask(
-            Cause {
-                kind,
-                signal: Some(name.into()),
-                sender: None,
-            },
-            urgency,
-        );
+        }
     }
 
     /// Runs the program's part of a pause or continue, and has the result reported.
@@ -216,5 +217,37 @@ impl Life {
             }
             link.send(Message::Host(done));
         });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// These come from the system alone; no client can send them.
+    #[test]
+    fn what_the_system_ends_us_by_is_done_within_what_it_leaves_us() {
+        for (control, limit) in [
+            (Control::ConsoleClose, 5_000),
+            (Control::ConsoleShutdown, 5_000),
+            (Control::Shutdown, 5_000),
+            (Control::Preshutdown, 10_000),
+        ] {
+            let Meaning::End(_, _, Urgency::Within(time)) = meaning(control) else {
+                panic!("{control:?} has no limit")
+            };
+            assert!(time.as_millis() < limit, "{control:?}: {time:?}");
+        }
+    }
+
+    #[test]
+    fn a_person_may_press_again_and_an_administrator_need_not() {
+        let urgency = |control| match meaning(control) {
+            Meaning::End(_, _, urgency) => urgency,
+            Meaning::Pause | Meaning::Continue => panic!("{control:?} ends nothing"),
+        };
+        assert_eq!(urgency(Control::CtrlC), Urgency::Interrupt);
+        assert_eq!(urgency(Control::CtrlBreak), Urgency::Stop);
+        assert_eq!(urgency(Control::Stop), Urgency::Stop);
     }
 }

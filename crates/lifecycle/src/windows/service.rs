@@ -184,3 +184,38 @@ impl Status {
         report(What::StopPending, hint, 0);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::life::Message;
+    use crate::windows::{HostEvent, Received};
+
+    /// One test, as the latch and the place to post to are the process's.
+    #[test]
+    fn of_stops_that_race_the_first_is_posted_and_what_came_before_there_was_anybody_is_not_latched()
+     {
+        controlled(Control::Stop);
+        let (post, mut inbox) = crate::os::mailbox().unwrap();
+        let _installed = signals::install(&[], &[], &post).unwrap();
+        for control in [
+            Control::Pause,
+            Control::Shutdown,
+            Control::Stop,
+            Control::Preshutdown,
+            Control::Continue,
+        ] {
+            controlled(control);
+        }
+        let mut posted = Vec::new();
+        while let Received::Message((_, Message::Host(HostEvent::Control(control)))) =
+            inbox.receive(Some(std::time::Instant::now()))
+        {
+            posted.push(control);
+        }
+        assert_eq!(
+            posted,
+            [Control::Pause, Control::Shutdown, Control::Continue]
+        );
+    }
+}

@@ -5,19 +5,22 @@
 
 #![expect(clippy::unwrap_used, reason = "a test: whatever is missing ends it")]
 
+mod frames;
 mod http2;
-#[cfg(unix)]
 mod load;
 #[cfg(unix)]
 mod platform;
 mod process;
-#[cfg(windows)]
-mod service;
+#[cfg(unix)]
+mod quota;
 mod stories;
 mod streams;
-#[cfg(unix)]
+#[cfg(windows)]
+mod sys;
 mod under_load;
 mod victim;
+#[cfg(windows)]
+mod windows;
 
 use std::process::ExitCode;
 
@@ -27,11 +30,12 @@ fn main() -> ExitCode {
     if let Some(mode) = std::env::var_os("VICTIM") {
         return victim::run(&mode.to_string_lossy());
     }
+    #[cfg(windows)]
     // A service gets arguments from the service control manager, but not our environment.
-    if let Some(report) =
+    if let Some(words) =
         std::env::args().find_map(|word| word.strip_prefix("--service=").map(str::to_owned))
     {
-        return victim::service(&report);
+        return victim::service::run(&words);
     }
     let mut trials: Vec<Trial> = Vec::new();
     for (name, story) in stories::all() {
@@ -43,12 +47,6 @@ fn main() -> ExitCode {
     #[cfg(unix)]
     trials.extend(platform::all());
     #[cfg(windows)]
-    trials.push(Trial::test(
-        "a_service_runs_and_stops_under_the_service_control_manager",
-        || {
-            service::story();
-            Ok(())
-        },
-    ));
+    trials.extend(windows::all());
     libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
 }

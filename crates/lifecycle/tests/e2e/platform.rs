@@ -9,7 +9,8 @@ use std::time::Duration;
 use libtest_mimic::Trial;
 
 use crate::process::{PATIENCE, Victim};
-use crate::under_load::{self, Quota};
+use crate::quota::Quota;
+use crate::under_load;
 
 /// Name, story, and what it needs of the machine besides us.
 type Story = (&'static str, fn(), fn() -> bool);

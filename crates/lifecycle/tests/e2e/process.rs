@@ -143,6 +143,13 @@ impl Victim {
         assert!(sent.success(), "kill -{name}");
     }
 
+    /// Ends it without asking.
+    pub(crate) fn kill(mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+        std::fs::remove_file(&self.report).ok();
+    }
+
     pub(crate) fn end(mut self) -> Ended {
         let begun = Instant::now();
         let status = loop {

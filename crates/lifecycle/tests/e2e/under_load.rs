@@ -1,37 +1,43 @@
 //! Stops of an HTTP server under load, and with clients that behave badly.
 
-use std::fs;
 use std::io::{Read, Write};
 use std::net::TcpStream;
-use std::path::PathBuf;
-use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use crate::load;
-use crate::process::Victim;
+use crate::load::{self, Measured};
+use crate::process::{Ended, Victim};
+#[cfg(unix)]
+use crate::quota::Quota;
 
 pub(crate) fn nothing_is_lost() {
-    stop_under_load(None);
+    let (ended, measured) = stop_under_load(|_| {});
+    assert!(
+        measured.unready_after.unwrap() < Duration::from_secs(1),
+        "{:?}",
+        measured.unready_after
+    );
+    assert!(ended.took < Duration::from_secs(10), "{:?}", ended.took);
 }
 
 /// As above, with a twentieth of one processor from readiness on: everything takes longer, nothing is lost.
+#[cfg(unix)]
 pub(crate) fn nothing_is_lost_when_starved() {
-    stop_under_load(Quota::new(5));
+    let quota = Quota::new(5).unwrap();
+    stop_under_load(|victim| quota.hold(victim.pid()));
+    assert!(quota.throttled() > 10, "the quota was never felt");
 }
 
-fn stop_under_load(quota: Option<Quota>) {
+fn stop_under_load(when_ready: impl FnOnce(&Victim)) -> (Ended, Measured) {
     let dependency = Frozen::new();
     let mut victim = Victim::start_with("http", |command| {
         command.env("DEPENDENCY", &dependency.address)
     });
     let address = victim.line("ADDRESS").split(' ').nth(1).unwrap().to_owned();
     victim.line("READY");
-    if let Some(quota) = &quota {
-        quota.hold(victim.pid());
-    }
+    when_ready(&victim);
     let bad = Bad::clients(&address);
     let (ended, measured) = load::measure(&address, move || {
-        victim.signal("TERM");
+        victim.ask_to_stop();
         victim.end()
     });
     drop(bad);
@@ -59,17 +65,11 @@ fn stop_under_load(quota: Option<Quota>) {
         "{:#}",
         ended.report
     );
-    if let Some(quota) = quota {
-        assert!(quota.throttled() > 10, "the quota was never felt");
-    } else {
-        assert!(
-            measured.unready_after.unwrap() < Duration::from_secs(1),
-            "{:?}",
-            measured.unready_after
-        );
-        assert!(ended.took < Duration::from_secs(10), "{:?}", ended.took);
-    }
+    (ended, measured)
 }
+
+/// Windows has no signal to freeze a process by; there it is one that listens and never accepts.
+const DEPENDENCY: &str = if cfg!(unix) { "dependency" } else { "mute" };
 
 /// A dependency that has been stopped in its tracks: it can be connected to, and never answers.
 struct Frozen {
@@ -79,7 +79,7 @@ struct Frozen {
 
 impl Frozen {
     fn new() -> Self {
-        let mut process = Victim::start("dependency");
+        let mut process = Victim::start(DEPENDENCY);
         let address = process
             .line("ADDRESS")
             .split(' ')
@@ -87,6 +87,7 @@ impl Frozen {
             .unwrap()
             .to_owned();
         process.line("READY");
+        #[cfg(unix)]
         process.signal("STOP");
         Self {
             process: Some(process),
@@ -98,56 +99,8 @@ impl Frozen {
 impl Drop for Frozen {
     fn drop(&mut self) {
         if let Some(process) = self.process.take() {
-            process.signal("KILL");
-            drop(process.end());
+            process.kill();
         }
-    }
-}
-
-/// A cgroup with a share of one processor, removed when dropped.
-pub(crate) struct Quota(PathBuf);
-
-type Place = (&'static str, &'static str, fn(u32) -> String);
-
-/// Where groups of version 1 and of version 2 are made, what limits them there, and how: microseconds of 100 000.
-const PLACES: [Place; 2] = [
-    ("/sys/fs/cgroup/cpu", "cpu.cfs_quota_us", |usec| {
-        usec.to_string()
-    }),
-    ("/sys/fs/cgroup", "cpu.max", |usec| format!("{usec} 100000")),
-];
-
-impl Quota {
-    /// `None` where such a group cannot be made.
-    pub(crate) fn new(percent: u32) -> Option<Self> {
-        PLACES.iter().find_map(|(place, limit, written)| {
-            static NEXT: AtomicU32 = AtomicU32::new(0);
-            let number = NEXT.fetch_add(1, Ordering::SeqCst);
-            let name = format!("lifecycle-{}-{number}", std::process::id());
-            let dir = PathBuf::from(place).join(name);
-            fs::create_dir(&dir).ok()?;
-            let quota = Self(dir);
-            fs::write(quota.0.join(limit), written(percent * 1_000)).ok()?;
-            Some(quota)
-        })
-    }
-
-    /// How often the kernel held the group back.
-    fn throttled(&self) -> u64 {
-        let text = fs::read_to_string(self.0.join("cpu.stat")).unwrap();
-        text.lines()
-            .find_map(|line| line.strip_prefix("nr_throttled ")?.parse().ok())
-            .unwrap()
-    }
-
-    fn hold(&self, pid: u32) {
-        fs::write(self.0.join("cgroup.procs"), pid.to_string()).unwrap();
-    }
-}
-
-impl Drop for Quota {
-    fn drop(&mut self) {
-        fs::remove_dir(&self.0).ok();
     }
 }
 

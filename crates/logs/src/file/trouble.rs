@@ -20,6 +20,8 @@ pub(super) struct Trouble {
     loss: Loss,
     /// What the file says already, because a notice was torn too.
     announced: Loss,
+    /// What was told so far.
+    told: Loss,
     pub(super) retry_at: Instant,
     wait: Duration,
 }
@@ -34,6 +36,7 @@ impl Trouble {
             since: now.wall,
             loss: Loss::default(),
             announced: Loss::default(),
+            told: Loss::default(),
             retry_at: now.instant + Trouble::FIRST_WAIT,
             wait: Trouble::FIRST_WAIT,
         }
@@ -85,6 +88,12 @@ impl LogFile {
             self.fall_into_trouble(&error, at);
             if let Some(trouble) = &mut self.trouble {
                 trouble.wait_longer(at.now);
+                let mut loss = trouble.announced;
+                loss.merge(trouble.loss);
+                if loss != trouble.told {
+                    trouble.told = loss;
+                    at.desk.facts.push(Fact::StillDropping { loss });
+                }
             }
         } else if let Some(trouble) = self.trouble.take() {
             at.desk.facts.push(Fact::Recovered {

@@ -74,7 +74,12 @@ fn retries_come_at_growing_intervals_and_no_write_goes_to_the_disk_between() {
     // 1, 2, 4, 8, 8 … seconds
     assert_eq!(bench.live(seconds(15)), 4);
     assert_eq!(bench.live(seconds(80)), 10);
-    assert_eq!(bench.facts().len(), 1);
+    // What is lost so far is told with an attempt, if it has grown.
+    let facts = bench.facts();
+    let [Fact::Dropping { .. }, Fact::StillDropping { loss }] = facts[..] else {
+        panic!("{facts:?}");
+    };
+    assert_eq!(loss.lines, 101);
 }
 
 #[test]
@@ -115,7 +120,8 @@ fn a_fault_that_becomes_another_is_told_again() {
     bench.faults.set().writes = Some(io::ErrorKind::ReadOnlyFilesystem);
     bench.live(seconds(60));
     let facts = bench.facts();
-    assert_eq!(facts.len(), 2, "{facts:?}");
+    assert_eq!(facts.len(), 3, "{facts:?}");
+    assert!(matches!(facts[2], Fact::StillDropping { .. }));
     assert!(matches!(
         facts[1],
         Fact::Dropping {

@@ -31,6 +31,7 @@ impl Linux {
             pid,
             tree: launch.tree,
             pidfd: None,
+            found_at: None,
         });
         self.births += 1;
         self.trees.on_born(launch.tree, pid, launch.env);

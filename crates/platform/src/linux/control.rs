@@ -5,7 +5,7 @@
 
 use std::fs::{DirBuilder, File, OpenOptions};
 use std::io;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
@@ -17,7 +17,8 @@ use rustix::process::geteuid;
 
 use super::channels::Channels;
 use super::poller::{Poller, Source};
-use crate::{Happened, Peer};
+use super::succession::take;
+use crate::{Descriptor, Happened, Peer};
 
 /// Connections that wait to be accepted.
 const BACKLOG: i32 = 64;
@@ -26,7 +27,7 @@ const BACKLOG: i32 = 64;
 pub(crate) struct Control {
     socket: OwnedFd,
     path: PathBuf,
-    _lock: File,
+    lock: File,
 }
 
 impl Control {
@@ -35,7 +36,7 @@ impl Control {
         let directory = path.parent().filter(|parent| parent.is_absolute());
         let directory = directory.ok_or_else(|| refused("the address is not an absolute path"))?;
         ensure_private(directory)?;
-        let lock = lock(&path)?;
+        let lock = take_lock(&path)?;
         remove_stale(&path)?;
         let socket = stream_socket()?;
         bind_by_path(&socket, &path)?;
@@ -43,11 +44,28 @@ impl Control {
         rustix::fs::chmod(&path, Mode::RUSR | Mode::WUSR)?;
         net::listen(&socket, BACKLOG)?;
         poller.add(&socket, Source::Control, EventFlags::IN)?;
-        Ok(Control {
-            socket,
-            path,
-            _lock: lock,
-        })
+        Ok(Control { socket, path, lock })
+    }
+
+    /// The endpoint an earlier engine opened: who knocked meanwhile still waits.
+    pub(crate) fn take_up(
+        poller: &Poller,
+        address: &str,
+        socket: Descriptor,
+        lock: Descriptor,
+    ) -> io::Result<Control> {
+        let control = Control {
+            socket: take(socket)?,
+            path: PathBuf::from(address),
+            lock: take(lock)?.into(),
+        };
+        poller.add(&control.socket, Source::Control, EventFlags::IN)?;
+        Ok(control)
+    }
+
+    /// The socket and its lock.
+    pub(crate) fn descriptors(&self) -> (BorrowedFd<'_>, BorrowedFd<'_>) {
+        (self.socket.as_fd(), self.lock.as_fd())
     }
 
     /// Accepts whoever waits and may.
@@ -113,7 +131,7 @@ fn ensure_private(directory: &Path) -> io::Result<()> {
     }
 }
 
-fn lock(socket: &Path) -> io::Result<File> {
+fn take_lock(socket: &Path) -> io::Result<File> {
     let mut name = socket.as_os_str().to_owned();
     name.push(".lock");
     let file = OpenOptions::new()

@@ -87,6 +87,9 @@ fn step_into(at: &OwnedFd, name: &Path, mode: Mode) -> io::Result<OwnedFd> {
     }
 }
 
+/// Where everybody's temporary files lie.
+const PUBLIC: [&str; 2] = ["/tmp", "/var/tmp"];
+
 /// A `/tmp` and a `/var/tmp` for one run: real directories nobody else can reach, mounted over the public ones.
 #[derive(Debug)]
 pub(crate) struct PrivateTmp {
@@ -97,7 +100,7 @@ pub(crate) struct PrivateTmp {
 impl PrivateTmp {
     pub(crate) fn make(tree: u64) -> io::Result<PrivateTmp> {
         let mut private = PrivateTmp { places: Vec::new() };
-        for public in ["/tmp", "/var/tmp"] {
+        for public in PUBLIC {
             if !Path::new(public).is_dir() {
                 continue;
             }
@@ -108,6 +111,22 @@ impl PrivateTmp {
             rustix::fs::chmod(&inner, Mode::from_raw_mode(0o1777))?;
         }
         Ok(private)
+    }
+
+    pub(crate) fn keepsake(&self) -> Vec<(PathBuf, PathBuf)> {
+        let all = self.places.iter();
+        all.map(|(public, hidden)| (PathBuf::from(public), hidden.clone()))
+            .collect()
+    }
+
+    /// That of an earlier engine; `None` where there is none.
+    pub(crate) fn taken_up(keepsake: &[(PathBuf, PathBuf)]) -> Option<PrivateTmp> {
+        let known = |path: &Path| PUBLIC.into_iter().find(|one| Path::new(one) == path);
+        let all = keepsake.iter();
+        let places: Vec<_> = all
+            .filter_map(|(public, hidden)| Some((known(public)?, hidden.clone())))
+            .collect();
+        (!places.is_empty()).then_some(PrivateTmp { places })
     }
 
     /// The public directory and the private one, for each.

@@ -35,6 +35,7 @@ impl Linux {
             Source::Channel(id) => self.channels.on(&self.poller, id, flags, into),
             Source::Notify => self.on_messages(into),
             Source::Adopted(id) => self.on_adopted(ProcessId(id), into),
+            Source::Orphans => self.on_orphans(into),
             Source::ReadyFd(id) => self.ready.on(id, into),
             Source::Member(tree) => self.trees.on_member_gone(tree, &self.poller, into),
         }
@@ -82,12 +83,15 @@ impl Linux {
             return;
         };
         if let Some(pidfd) = &process.pidfd {
-            let end = end_of_adopted(process.pid, pidfd.as_fd());
+            let mut end = end_of_adopted(process.pid, pidfd.as_fd());
+            if end == End::Unknown {
+                end = self.end_known_to_keeper(id).unwrap_or(end);
+            }
             self.ended(id, end, into);
         }
     }
 
-    fn ended(&mut self, id: ProcessId, end: End, into: &mut Vec<Happened>) {
+    pub(super) fn ended(&mut self, id: ProcessId, end: End, into: &mut Vec<Happened>) {
         let Some(process) = self.processes.remove(id) else {
             return;
         };

@@ -10,6 +10,7 @@ mod control;
 mod directories;
 mod events;
 mod host;
+pub mod keeper;
 mod notify;
 mod poller;
 mod proc;
@@ -19,12 +20,14 @@ mod ready;
 mod room;
 mod sockets;
 mod spawn;
+mod succession;
 mod sys;
 mod trees;
 mod users;
 
 use std::io;
 use std::os::fd::OwnedFd;
+use std::path::Path;
 
 use aplomb_core::spec::{Listen, OwnDirectory, Resources};
 use aplomb_core::{Instant, Signal, Wall};
@@ -35,6 +38,7 @@ use rustix::time::{ClockId, clock_gettime};
 use self::channels::Channels;
 use self::control::Control;
 use self::host::HostSignals;
+use self::keeper::Birth;
 use self::notify::NotifySocket;
 use self::poller::{Poller, Source};
 use self::processes::{Process, Processes};
@@ -43,11 +47,13 @@ use self::ready::ReadyPipes;
 use self::room::OpenFiles;
 use self::sockets::Sockets;
 use self::spawn::LowDescriptors;
+use self::succession::Kept;
 use self::sys::Nursery;
 use self::trees::Trees;
 use crate::{
-    ChannelId, Happened, Holding, Launch, Member, Platform, ProcessId, Pump, PumpPort, Sent,
-    SocketId, SpawnError, Started, TreeId, Usage,
+    ChannelId, Found, Happened, Holding, Launch, Member, Platform, PlatformKeepsake, ProcessId,
+    ProcessKeepsake, Pump, PumpPort, Sent, SocketId, SocketKeepsake, SpawnError, Started, TreeId,
+    TreeKeepsake, Usage,
 };
 
 /// What of the kernel is used where it is there: all of it by default. With less one sees how older and stricter systems
@@ -67,6 +73,25 @@ impl Default for Means {
             clone3: true,
             shared_descriptors: true,
         }
+    }
+}
+
+/// Where process numbers mean what they do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Host {
+    /// The kernel's name for the time since it booted; empty where it does not tell.
+    pub boot: String,
+    /// The PID namespace we are in.
+    pub namespace: u64,
+}
+
+/// This machine, since it booted, as this process sees it.
+pub fn host() -> Host {
+    let boot = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
+    let namespace = rustix::fs::stat("/proc/self/ns/pid").map_or(0, |stat| stat.st_ino);
+    Host {
+        boot: boot.trim().to_owned(),
+        namespace,
     }
 }
 
@@ -91,6 +116,9 @@ pub struct Linux {
     turn: Vec<(Source, EventFlags)>,
     /// Told with the next wait.
     pending: Vec<Happened>,
+    kept: Option<Kept>,
+    /// What an earlier engine left and is not taken up yet.
+    left: PlatformKeepsake,
     /// Children born since memory was last given back.
     births: usize,
 }
@@ -114,6 +142,11 @@ impl Linux {
 
     /// As [`Linux::new`], with less than the kernel offers.
     pub fn with(means: Means) -> io::Result<Linux> {
+        Linux::born(means, None, PlatformKeepsake::default())
+    }
+
+    /// As [`Linux::with`], for an engine with a keeper, after one that left this.
+    pub fn born(means: Means, birth: Option<Birth>, left: PlatformKeepsake) -> io::Result<Linux> {
         // First, so that their numbers are low.
         sys::heap::one_arena();
         let terminal = spawn::open_terminal();
@@ -122,11 +155,22 @@ impl Linux {
         let poller = Poller::new()?;
         poller.add(host.fd(), Source::Signals, EventFlags::IN)?;
         rustix::process::set_child_subreaper(Some(rustix::process::getpid()))?;
+        let keeper = birth.as_ref().map(Birth::keeper);
         let trees = if means.control_groups {
-            Trees::open(&poller)?
+            Trees::open(&poller, keeper, left.groups.as_deref())?
         } else {
-            Trees::without_groups("control groups are not wanted".into())
+            Trees::without_groups("control groups are not wanted".into(), keeper)
         };
+        if let Some(birth) = &birth {
+            poller.add(birth.ends(), Source::Orphans, EventFlags::IN)?;
+        }
+        // What was sent meanwhile is in it, and must be read before anything is concluded from silence.
+        let mut left = left;
+        let notify = left.notify.take();
+        let notify = notify.and_then(|(socket, address)| {
+            // One that is not there any more is opened anew, at another address, for those begun from now on.
+            NotifySocket::take_up(&poller, socket, address).ok()
+        });
         let mut nursery = Nursery::new();
         if !means.clone3 {
             nursery.forgo_clone3();
@@ -142,7 +186,7 @@ impl Linux {
             nursery,
             channels: Channels::default(),
             control: None,
-            notify: None,
+            notify,
             ready: ReadyPipes::default(),
             sockets: Sockets::default(),
             writers: Writers::default(),
@@ -151,6 +195,8 @@ impl Linux {
             terminal,
             turn: Vec::new(),
             pending: Vec::new(),
+            kept: birth.map(Kept::new),
+            left,
             births: 0,
         })
     }
@@ -240,6 +286,7 @@ impl Platform for Linux {
             pid,
             tree,
             pidfd: Some(pidfd),
+            found_at: None,
         });
         self.trees.on_adopted(tree);
         Ok(Started { process, pid })
@@ -306,6 +353,12 @@ impl Platform for Linux {
     }
 
     fn listen_control(&mut self, address: &str) -> io::Result<()> {
+        if let Some((socket, lock)) = self.left.control.take()
+            && let Ok(control) = Control::take_up(&self.poller, address, socket, lock)
+        {
+            self.control = Some(control);
+            return Ok(());
+        }
         self.control = Some(Control::open(&self.poller, address)?);
         Ok(())
     }
@@ -327,7 +380,58 @@ impl Platform for Linux {
     }
 
     fn pump(&mut self) -> io::Result<(Box<dyn Pump>, Box<dyn PumpPort>)> {
-        pump::open(self.poller.bell()?, Writers::clone(&self.writers))
+        let hold = self.kept.as_ref().map(|kept| kept.birth().hold());
+        pump::open(self.poller.bell()?, Writers::clone(&self.writers), hold)
+    }
+
+    fn keepsake(&mut self) -> Option<PlatformKeepsake> {
+        self.leave()
+    }
+
+    fn tree_keepsake(&mut self, tree: TreeId) -> Option<TreeKeepsake> {
+        self.leave_tree(tree)
+    }
+
+    fn process_keepsake(&mut self, process: ProcessId) -> Option<ProcessKeepsake> {
+        self.leave_process(process)
+    }
+
+    fn socket_keepsake(&mut self, socket: SocketId) -> Option<SocketKeepsake> {
+        self.sockets.keepsake(socket)
+    }
+
+    fn find_tree(&mut self, keepsake: &TreeKeepsake) -> io::Result<TreeId> {
+        self.take_up_tree(keepsake)
+    }
+
+    fn find_process(&mut self, tree: TreeId, keepsake: ProcessKeepsake) -> Found {
+        self.take_up_process(tree, keepsake)
+    }
+
+    fn find_unrecorded(&mut self, mark: &str) -> Option<(ProcessKeepsake, TreeKeepsake)> {
+        self.look_for(mark)
+    }
+
+    fn end_unrecorded(&mut self) -> usize {
+        self.end_orphans()
+    }
+
+    fn find_socket(&mut self, keepsake: &SocketKeepsake) -> io::Result<SocketId> {
+        self.sockets.take_up(keepsake)
+    }
+
+    fn settled(&mut self) {
+        if let Some(kept) = &self.kept {
+            // Without it the old program stays at hand a little longer, and is not needed.
+            let _unheard = kept.birth().settled();
+        }
+    }
+
+    fn hand_over_to(&mut self, program: &Path) -> io::Result<()> {
+        match &self.kept {
+            Some(kept) => kept.birth().hand_over_to(program.to_owned()),
+            None => Err(io::ErrorKind::Unsupported.into()),
+        }
     }
 
     fn make_room(&mut self, services: usize) -> io::Result<()> {

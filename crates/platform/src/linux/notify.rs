@@ -5,7 +5,7 @@
 //! waits for, and storing descriptors for a service is refused by whoever reads the message.
 
 use std::io;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -15,7 +15,9 @@ use rustix::net::{self, AddressFamily, SocketAddrUnix, SocketFlags, SocketType};
 
 use super::control::bind_by_path;
 use super::poller::{Poller, Source};
+use super::succession::take;
 use super::sys::{Received, pass_pidfd, receive};
+use crate::Descriptor;
 
 /// The longest message systemd takes; the rest of a longer one is lost.
 const LONGEST: usize = 4096;
@@ -44,6 +46,26 @@ impl NotifySocket {
             address,
             path,
         })
+    }
+
+    /// The socket an earlier engine opened; what came meanwhile is in it.
+    pub(crate) fn take_up(
+        poller: &Poller,
+        socket: Descriptor,
+        address: String,
+    ) -> io::Result<NotifySocket> {
+        let socket = take(socket)?;
+        poller.add(&socket, Source::Notify, EventFlags::IN)?;
+        let path = (!address.starts_with('@')).then(|| PathBuf::from(&address));
+        Ok(NotifySocket {
+            socket,
+            address,
+            path,
+        })
+    }
+
+    pub(crate) fn socket(&self) -> BorrowedFd<'_> {
+        self.socket.as_fd()
     }
 
     /// As `NOTIFY_SOCKET` wants it.

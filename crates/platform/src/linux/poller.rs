@@ -38,6 +38,8 @@ pub(crate) enum Source {
     Adopted(u64),
     /// The reading end of a ready descriptor.
     ReadyFd(u64),
+    /// What the keeper tells of orphans.
+    Orphans,
     /// The pidfd of a tree's member, where trees are not held by control groups.
     Member(u64),
 }
@@ -112,6 +114,7 @@ impl Poller {
                 | Source::Channel(_)
                 | Source::Adopted(_)
                 | Source::ReadyFd(_)
+                | Source::Orphans
                 | Source::Member(_)) => into.push((source, event.flags)),
             }
         }
@@ -171,6 +174,7 @@ impl Source {
             Source::Adopted(id) => (7, id),
             Source::ReadyFd(id) => (8, id),
             Source::Member(id) => (9, id),
+            Source::Orphans => (10, 0),
         };
         id << 4 | kind
     }
@@ -187,6 +191,7 @@ impl Source {
             6 => Source::Channel(id),
             7 => Source::Adopted(id),
             8 => Source::ReadyFd(id),
+            10 => Source::Orphans,
             _ => Source::Member(id),
         }
     }

@@ -43,6 +43,20 @@ pub(crate) fn is_executing(pid: u32) -> bool {
     !is_gone && fields.nth(47) == Some("0")
 }
 
+/// When it was begun, on the clock of the engine's loop; rounded down to a tick.
+pub(crate) fn begun(stat: &Stat) -> aplomb_core::Instant {
+    let per_second = rustix::param::clock_ticks_per_second().max(1);
+    let nanos = u128::from(stat.start) * 1_000_000_000 / u128::from(per_second);
+    aplomb_core::Instant::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX))
+}
+
+/// Whether its environment holds this assignment.
+pub(crate) fn has_variable(pid: u32, assignment: &str) -> bool {
+    let environment = std::fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
+    let mut variables = environment.split(|byte| *byte == 0);
+    variables.any(|variable| variable == assignment.as_bytes())
+}
+
 /// The children of all its threads; `None` where the kernel keeps no such lists, or there is no such process.
 pub(crate) fn children(pid: u32) -> Option<Vec<u32>> {
     let mut children = Vec::new();

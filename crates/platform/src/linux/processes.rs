@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
-use aplomb_core::{End, ExitCode, Signal};
+use aplomb_core::{End, ExitCode, Instant, Signal};
 use rustix::process::{WaitId, WaitIdOptions, waitid};
 
 use super::{proc, sys};
@@ -26,6 +26,8 @@ pub(crate) struct Process {
     pub(crate) tree: TreeId,
     /// Of one that may not be our child.
     pub(crate) pidfd: Option<OwnedFd>,
+    /// Of one an earlier engine begot: a moment at which it had this number.
+    pub(crate) found_at: Option<Instant>,
 }
 
 impl Processes {

@@ -21,9 +21,15 @@ use rustix::pipe::{PipeFlags, pipe_with};
 
 use super::control::address_of;
 use super::poller::{empty, ring};
-use crate::{Pump, PumpEvent, PumpPort, StreamId};
+use super::succession::{describe, take};
+use super::sys::keeping::SharedMemory;
+use crate::{
+    Descriptor, Lasting, LastingMemory, Pump, PumpEvent, PumpPort, StreamId, StreamKeepsake,
+};
 
 const EVENTS: usize = 128;
+/// What notes may take at most; memory nobody has written to takes none.
+const NOTES: usize = 32 << 20;
 /// No stream has this name: it is the bell's.
 const BELL: u64 = u64::MAX;
 
@@ -36,6 +42,8 @@ struct LinuxPump {
     bell: OwnedFd,
     handed_over: Sender<(StreamId, OwnedFd)>,
     writers: Writers,
+    /// Numbers of the reading ends, which are the port's.
+    readers: BTreeMap<StreamId, Descriptor>,
 }
 
 #[derive(Debug)]
@@ -46,12 +54,15 @@ struct LinuxPort {
     handed_over: Receiver<(StreamId, OwnedFd)>,
     streams: BTreeMap<u64, OwnedFd>,
     datagrams: Option<OwnedFd>,
+    /// Where memory that outlives us comes from.
+    hold: Option<BorrowedFd<'static>>,
 }
 
 /// Makes both halves. `engine` is the bell of the engine's own loop.
 pub(crate) fn open(
     engine: OwnedFd,
     writers: Writers,
+    hold: Option<BorrowedFd<'static>>,
 ) -> io::Result<(Box<dyn Pump>, Box<dyn PumpPort>)> {
     let epoll = Arc::new(epoll::create(epoll::CreateFlags::CLOEXEC)?);
     let bell = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?;
@@ -69,12 +80,14 @@ pub(crate) fn open(
         handed_over: receiver,
         streams: BTreeMap::new(),
         datagrams: None,
+        hold,
     };
     let pump = LinuxPump {
         epoll,
         bell,
         handed_over: sender,
         writers,
+        readers: BTreeMap::new(),
     };
     Ok((Box::new(pump), Box::new(port)))
 }
@@ -87,6 +100,35 @@ impl Pump for LinuxPump {
         let (reader, writer) = pipe_with(PipeFlags::CLOEXEC)?;
         // Only our end: a program that finds its own output non-blocking loses lines.
         rustix::fs::fcntl_setfl(&reader, OFlags::NONBLOCK)?;
+        self.hand_over(stream, reader, writer)
+    }
+
+    fn keepsake(&mut self, stream: StreamId) -> Option<StreamKeepsake> {
+        Some(StreamKeepsake {
+            reads: *self.readers.get(&stream)?,
+            writes: describe(self.writers.borrow().get(&stream)?.as_fd())?,
+        })
+    }
+
+    fn find(&mut self, stream: StreamId, keepsake: &StreamKeepsake) -> io::Result<()> {
+        let (reader, writer) = (take(keepsake.reads)?, take(keepsake.writes)?);
+        self.hand_over(stream, reader, writer)
+    }
+
+    fn seal(&mut self, stream: StreamId) {
+        self.readers.remove(&stream);
+        self.writers.borrow_mut().remove(&stream);
+    }
+
+    fn wake(&mut self) {
+        ring(&self.bell);
+    }
+}
+
+impl LinuxPump {
+    fn hand_over(&mut self, stream: StreamId, reader: OwnedFd, writer: OwnedFd) -> io::Result<()> {
+        self.readers
+            .extend(describe(reader.as_fd()).map(|reads| (stream, reads)));
         let data = epoll::EventData::new_u64(stream.0);
         // Nothing can come before the other side knows it: the writing end is still ours, and silent.
         epoll::add(&*self.epoll, &reader, data, epoll::EventFlags::IN)?;
@@ -95,14 +137,6 @@ impl Pump for LinuxPump {
             .map_err(|_| io::ErrorKind::BrokenPipe)?;
         self.writers.borrow_mut().insert(stream, writer);
         Ok(())
-    }
-
-    fn seal(&mut self, stream: StreamId) {
-        self.writers.borrow_mut().remove(&stream);
-    }
-
-    fn wake(&mut self) {
-        ring(&self.bell);
     }
 }
 
@@ -142,6 +176,30 @@ impl PumpPort for LinuxPort {
         self.streams.remove(&stream.0);
     }
 
+    fn waiting(&mut self, stream: StreamId) -> io::Result<usize> {
+        let waiting = rustix::io::ioctl_fionread(self.stream(stream)?)?;
+        Ok(usize::try_from(waiting).unwrap_or(usize::MAX))
+    }
+
+    fn identity(&mut self, stream: StreamId) -> Option<u64> {
+        let fd = self.stream(stream).ok()?;
+        describe(fd).map(|descriptor| descriptor.inode)
+    }
+
+    fn lasting(&mut self, which: Lasting, length: usize) -> Option<Box<dyn LastingMemory>> {
+        let hold = self.hold?;
+        let (offset, size) = match which {
+            Lasting::Notes => (0, NOTES),
+            Lasting::Chunk => (NOTES, length),
+        };
+        let all = (offset + size) as u64;
+        if rustix::fs::fstat(hold).ok()?.st_size.unsigned_abs() < all {
+            rustix::fs::ftruncate(hold, all).ok()?;
+        }
+        let memory = SharedMemory::map(hold, offset, length.min(size)).ok()?;
+        Some(Box::new(memory))
+    }
+
     fn send_datagram(&mut self, address: &str, bytes: &[u8]) -> io::Result<()> {
         let socket = match self.datagrams.take() {
             Some(socket) => socket,
@@ -160,6 +218,16 @@ impl PumpPort for LinuxPort {
 
     fn wake_engine(&mut self) {
         ring(&self.engine);
+    }
+}
+
+impl LastingMemory for SharedMemory {
+    fn bytes(&mut self) -> &mut [u8] {
+        SharedMemory::bytes(self)
+    }
+
+    fn word(&self) -> &std::sync::atomic::AtomicU64 {
+        SharedMemory::word(self, 0)
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::io;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use rustix::event::epoll::EventFlags;
 use rustix::pipe::{PipeFlags, pipe_with};
@@ -26,6 +26,26 @@ impl ReadyPipes {
         poller.add(&reader, Source::ReadyFd(self.last), EventFlags::IN)?;
         self.open.insert(self.last, (tree, reader));
         Ok(writer)
+    }
+
+    /// The pipe of this tree, if it has not served yet.
+    pub(crate) fn of(&self, tree: TreeId) -> Option<BorrowedFd<'_>> {
+        let mut open = self.open.values();
+        open.find(|(of, _)| *of == tree)
+            .map(|(_, reader)| reader.as_fd())
+    }
+
+    /// A pipe an earlier engine made for a program of this tree.
+    pub(crate) fn take_up(
+        &mut self,
+        poller: &Poller,
+        tree: TreeId,
+        reader: OwnedFd,
+    ) -> io::Result<()> {
+        self.last += 1;
+        poller.add(&reader, Source::ReadyFd(self.last), EventFlags::IN)?;
+        self.open.insert(self.last, (tree, reader));
+        Ok(())
     }
 
     /// Reads what came; after a newline, or at the end, the pipe has served.

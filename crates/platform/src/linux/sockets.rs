@@ -13,8 +13,9 @@ use rustix::io::Errno;
 use rustix::net::{self, AddressFamily, SocketAddrUnix, SocketFlags, SocketType, sockopt};
 
 use super::control::address_of;
+use super::succession::{describe, take};
 use super::users;
-use crate::SocketId;
+use crate::{SocketId, SocketKeepsake};
 
 #[derive(Debug, Default)]
 pub(crate) struct Sockets {
@@ -46,6 +47,25 @@ impl Sockets {
 
     pub(crate) fn get(&self, id: SocketId) -> Option<BorrowedFd<'_>> {
         self.open.get(&id.0).map(|held| held.fd.as_fd())
+    }
+
+    pub(crate) fn keepsake(&self, id: SocketId) -> Option<SocketKeepsake> {
+        let held = self.open.get(&id.0)?;
+        Some(SocketKeepsake {
+            socket: describe(held.fd.as_fd())?,
+            path: held.path.clone(),
+        })
+    }
+
+    /// A socket an earlier engine held; who connected meanwhile still waits.
+    pub(crate) fn take_up(&mut self, keepsake: &SocketKeepsake) -> io::Result<SocketId> {
+        let held = Held {
+            fd: take(keepsake.socket)?,
+            path: keepsake.path.clone(),
+        };
+        self.last += 1;
+        self.open.insert(self.last, held);
+        Ok(SocketId(self.last))
     }
 
     pub(crate) fn close(&mut self, id: SocketId) {

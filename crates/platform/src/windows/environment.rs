@@ -48,7 +48,9 @@ mod tests {
         let variables = variables.map(|(name, value)| (name.to_owned(), value.to_owned()));
         let block = block(&variables).expect("no zeroes inside");
         let text = String::from_utf16(&block).expect("text");
-        let paths = text.split('\0').filter(|row| row.to_uppercase().starts_with("PATH="));
+        let paths = text
+            .split('\0')
+            .filter(|row| row.to_uppercase().starts_with("PATH="));
         assert_eq!(paths.collect::<Vec<_>>(), ["PATH=c"]);
         assert!(text.ends_with("\0\0"));
     }

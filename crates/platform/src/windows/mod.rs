@@ -23,6 +23,7 @@ mod program;
 mod pump;
 mod ready;
 pub mod request;
+pub mod service;
 mod spawn;
 mod stdio;
 mod streams;
@@ -56,6 +57,12 @@ use crate::{
 /// Whether this is Wine, which lacks a few things that Windows has; for tests.
 pub fn is_wine() -> bool {
     sys::inspect::is_wine()
+}
+
+/// From now on no child inherits our standard handles, unless it is given them: one that outlives us would keep who
+/// reads our output waiting.
+pub fn keep_standard_handles() {
+    sys::birth::keep_standard_handles();
 }
 
 /// Whether this process has an administrator's full rights, or is the system itself.
@@ -116,6 +123,10 @@ impl Windows {
     fn on(&mut self, source: Source, packet: Packet, into: &mut Vec<Happened>) {
         match source {
             Source::Bell => into.push(Happened::Woken),
+            // The service control manager's words, or the console's.
+            Source::Host if packet.operation == 1 => {
+                into.extend(service::control(packet.amount).map(Happened::Controlled));
+            }
             Source::Host => into.extend(console::said(packet.amount).and_then(host_signal)),
             Source::Ended(id) => {
                 if let Some(ended) = self.processes.ended(ProcessId(id)) {
@@ -131,9 +142,8 @@ impl Windows {
             Source::Asked(id) => into.extend(self.requests.over(id)),
             Source::Channel(id) => {
                 let control = self.control.as_mut();
-                let accepted = control.is_some_and(|control| {
-                    control.on(&self.poller, id, &mut self.channels, into)
-                });
+                let accepted = control
+                    .is_some_and(|control| control.on(&self.poller, id, &mut self.channels, into));
                 if !accepted {
                     self.channels.on(&self.poller, id, packet, into);
                 }
@@ -213,13 +223,20 @@ fn meaning(signal: Signal) -> io::Result<Meaning> {
         Signal::CONT => Ok(Meaning::Nothing),
         Signal::TERM => Ok(Meaning::Ask(Wanted::signalled(Way::Politely))),
         Signal::INT => Ok(Meaning::Ask(Wanted::signalled(Way::Only(Asking::CtrlC)))),
-        Signal::QUIT => Ok(Meaning::Ask(Wanted::signalled(Way::Only(Asking::CtrlBreak)))),
+        Signal::QUIT => Ok(Meaning::Ask(Wanted::signalled(Way::Only(
+            Asking::CtrlBreak,
+        )))),
         Signal::KILL | Signal::ABRT => Ok(Meaning::End(signal)),
         other => {
             let why = format!("Windows has nothing like {other}");
             Err(io::Error::new(io::ErrorKind::Unsupported, why))
         }
     }
+}
+
+/// Whether a signal means anything here. Errors: why not.
+pub(crate) fn can_send(signal: Signal) -> io::Result<()> {
+    meaning(signal).map(drop)
 }
 
 /// Ctrl+C is SIGINT to the engine; whatever else a console says is a request to end.

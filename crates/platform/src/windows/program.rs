@@ -41,7 +41,9 @@ pub(crate) fn find(launch: &Launch<'_>) -> Result<String, SpawnError> {
 
 /// Whether the command interpreter has to read it.
 pub(crate) fn is_batch(path: &str) -> bool {
-    let ending = Path::new(path).extension().and_then(|ending| ending.to_str());
+    let ending = Path::new(path)
+        .extension()
+        .and_then(|ending| ending.to_str());
     ending.is_some_and(|ending| {
         ending.eq_ignore_ascii_case("bat") || ending.eq_ignore_ascii_case("cmd")
     })

@@ -136,7 +136,10 @@ impl PumpPort for WindowsPort {
                 stream.inflow.fill(&stream.wire);
             }
         }
-        let full = self.streams.values().filter(|one| one.inflow.has_something());
+        let full = self
+            .streams
+            .values()
+            .filter(|one| one.inflow.has_something());
         into.extend(full.map(|stream| PumpEvent::Readable(stream.name)));
         Ok(())
     }

@@ -197,7 +197,9 @@ pub fn run(words: &[String]) -> Option<i32> {
     });
     let whom = sys::handed_down(handle);
     let reached = match watchdog {
-        Ok(_) => whom.and_then(|whom| members(scope, whom)).and_then(|pids| ask(*way, &pids)),
+        Ok(_) => whom
+            .and_then(|whom| members(scope, whom))
+            .and_then(|pids| ask(*way, &pids)),
         Err(error) => Err(error),
     };
     let code = match reached {

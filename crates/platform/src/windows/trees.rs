@@ -147,9 +147,7 @@ impl Trees {
                 }
             }
             JOB_OBJECT_MSG_EXIT_PROCESS | JOB_OBJECT_MSG_ABNORMAL_EXIT_PROCESS => {
-                if self.of_pid.get(&pid) == Some(&id) {
-                    self.of_pid.remove(&pid);
-                }
+                self.of_pid.retain(|known, of| *known != pid || *of != id);
             }
             JOB_OBJECT_MSG_ACTIVE_PROCESS_ZERO => self.tell_if_empty(id, into),
             _ => {}
@@ -206,9 +204,7 @@ impl Trees {
             return Ok(Vec::new());
         }
         let mut rows = inspect::rows()?;
-        rows.retain(|row| {
-            pids.contains(&row.pid) && !row.name.eq_ignore_ascii_case(CONSOLE_HOST)
-        });
+        rows.retain(|row| pids.contains(&row.pid) && !row.name.eq_ignore_ascii_case(CONSOLE_HOST));
         Ok(rows)
     }
 
@@ -245,9 +241,10 @@ impl Trees {
             threads: Some(rows.iter().map(|row| u64::from(row.threads)).sum()),
             memory: Some(0),
             open_files: Some(0),
-            cpu: job.accounts().ok().map(|accounts| {
-                std::time::Duration::from_nanos(accounts.cpu.saturating_mul(100))
-            }),
+            cpu: job
+                .accounts()
+                .ok()
+                .map(|accounts| std::time::Duration::from_nanos(accounts.cpu.saturating_mul(100))),
         };
         for row in rows {
             let Ok(process) = process::open(row.pid, Right::Look) else {

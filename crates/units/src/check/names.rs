@@ -6,6 +6,7 @@ use super::Stack;
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::source::{Dialect, Field, Loaded};
 use crate::words::nearest;
+use crate::world::World;
 
 /// How a relation is called, and what it means if nobody has the name.
 struct Relation {
@@ -51,12 +52,12 @@ const fn relation(
     }
 }
 
-pub(super) fn check(stack: &Stack<'_>, diagnostics: &mut Vec<Diagnostic>) {
+pub(super) fn check(stack: &Stack<'_>, world: &dyn World, diagnostics: &mut Vec<Diagnostic>) {
     twice(stack, diagnostics);
     for (at, unit) in stack.units.iter().enumerate() {
         for relation in RELATIONS {
             for name in (relation.names)(&unit.spec.depends) {
-                diagnostics.extend(check_name(stack, at, relation, name));
+                diagnostics.extend(check_name(stack, world, at, relation, name));
             }
         }
         diagnostics.extend(contradiction(unit));
@@ -80,7 +81,13 @@ fn twice(stack: &Stack<'_>, diagnostics: &mut Vec<Diagnostic>) {
     }
 }
 
-fn check_name(stack: &Stack<'_>, at: usize, relation: &Relation, name: &str) -> Option<Diagnostic> {
+fn check_name(
+    stack: &Stack<'_>,
+    world: &dyn World,
+    at: usize,
+    relation: &Relation,
+    name: &str,
+) -> Option<Diagnostic> {
     let unit = &stack.units[at];
     // An order that came with a requirement is told of as the requirement.
     let implied = relation.field == Field::After
@@ -93,6 +100,7 @@ fn check_name(stack: &Stack<'_>, at: usize, relation: &Relation, name: &str) -> 
         return None;
     }
     match stack.named(name) {
+        [] if world.has_service(name) => None,
         [] => unknown(stack, unit, relation, name),
         found if found.contains(&at) => {
             let message = format!("`{}` {} itself", unit.spec.name, relation.verb);
@@ -114,7 +122,7 @@ fn unknown(
         Dialect::Toml => Severity::Refused,
         // As systemd: what is only wished for may be missing.
         Dialect::Systemd if relation.needed => Severity::Refused,
-        Dialect::Systemd => return None,
+        Dialect::Systemd | Dialect::Nssm => return None,
     };
     let action = match nearest(name, stack.named.keys().copied()) {
         Some(known) => format!("write `{known}`"),

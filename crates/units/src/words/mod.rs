@@ -9,6 +9,7 @@ mod name;
 mod nearest;
 mod path;
 mod size;
+mod windows;
 
 pub use command::{SplitFault, SplitFaultKind, join, split};
 pub use duration::{DurationFault, parse_duration, print_duration};
@@ -16,3 +17,4 @@ pub use name::{NameFault, check_name};
 pub use nearest::nearest;
 pub use path::{is_absolute, resolve};
 pub use size::{SizeFault, parse_size, print_size};
+pub use windows::{join_windows, split_windows};

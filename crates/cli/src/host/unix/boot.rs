@@ -5,6 +5,8 @@ use std::env;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use aplomb_core::Spec;
+
 use super::directories::Owner;
 use crate::failure::Failure;
 use crate::host::boot::Step;
@@ -12,7 +14,7 @@ use crate::host::boot::Step;
 const UNIT: &str = "aplomb.service";
 
 /// What has to be done so that an engine starts what is installed; nothing where that has been done.
-pub(crate) fn steps(owner: Owner) -> Result<Vec<Step>, Failure> {
+pub(crate) fn steps(owner: Owner, _spec: &Spec, _file: &Path) -> Result<Vec<Step>, Failure> {
     let program = env::current_exe()
         .map_err(|error| Failure::failed("cannot tell where `aplomb` lies").because(error))?;
     if !is_systemd_first() {
@@ -39,14 +41,19 @@ pub(crate) fn steps(owner: Owner) -> Result<Vec<Step>, Failure> {
 }
 
 /// What starts the installed services at once where no engine runs.
-pub(crate) fn start_now(owner: Owner) -> String {
+pub(crate) fn start_now(owner: Owner, _service: &str) -> String {
     if !is_systemd_first() {
         return format!("aplomb up -d {}", owner.units().display());
     }
     match systemctl(owner, &["start", UNIT]) {
         Step::Run { command } => command.join(" "),
-        Step::Write { .. } | Step::Tell { .. } => String::new(),
+        Step::Write { .. } | Step::Service(_) | Step::Tell { .. } => String::new(),
     }
+}
+
+/// Takes back what was done for one service alone: nothing, as the engine is for all of them.
+pub(crate) fn undo(_service: &str) -> Result<(), Failure> {
+    Ok(())
 }
 
 /// As sd_booted(3).

@@ -90,15 +90,28 @@ impl Endpoint {
         Endpoint { path: path.into() }
     }
 
+    /// That of the process that carries this one service for the service control manager.
+    pub(crate) fn of_service(name: &str) -> Endpoint {
+        let stem = aplomb_logs::stem(name);
+        Endpoint {
+            path: format!("{PIPES}aplomb-service-{stem}").into(),
+        }
+    }
+
     /// A connection, at once or not at all.
     pub(crate) fn connect(&self) -> Result<Stream, EndpointError> {
         let path = self.path.clone();
         let name = path.to_string_lossy();
         let connected = PipeStream::connect(&name).map(Stream);
-        connected.map_err(|source| match source.kind() {
-            io::ErrorKind::NotFound => EndpointError::NobodyThere { path, source },
-            io::ErrorKind::PermissionDenied => EndpointError::NotPermitted { path, source },
-            _ => EndpointError::Other { path, source },
+        connected.map_err(|source| {
+            let kind = source.kind();
+            if kind == io::ErrorKind::NotFound {
+                EndpointError::NobodyThere { path, source }
+            } else if kind == io::ErrorKind::PermissionDenied {
+                EndpointError::NotPermitted { path, source }
+            } else {
+                EndpointError::Other { path, source }
+            }
         })
     }
 
@@ -133,7 +146,10 @@ mod tests {
     #[test]
     fn a_path_is_a_pipe_of_one_name_wherever_it_is_said() {
         assert_eq!(pipe_of(Path::new(r"\\.\pipe\x")), r"\\.\pipe\x");
-        assert_eq!(pipe_of(Path::new(r"C:\a\b.sock")), r"\\.\pipe\aplombC--a-b.sock");
+        assert_eq!(
+            pipe_of(Path::new(r"C:\a\b.sock")),
+            r"\\.\pipe\aplombC--a-b.sock"
+        );
     }
 
     #[test]

@@ -3,4 +3,6 @@
 pub(crate) mod boot;
 pub(crate) mod directories;
 pub(crate) mod endpoint;
+pub(crate) mod keeping;
+pub(crate) mod service;
 pub(crate) mod session;

@@ -9,6 +9,7 @@ mod birth;
 mod call;
 pub(crate) mod calls;
 pub(crate) mod heap;
+pub(crate) mod keeping;
 mod pidfd;
 mod receive;
 pub(crate) mod script;

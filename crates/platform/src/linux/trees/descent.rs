@@ -34,6 +34,27 @@ impl Marks {
         }
     }
 
+    /// As an earlier engine knew them.
+    pub(super) fn taken_up(runs: &[String]) -> Marks {
+        Marks {
+            runs: runs.iter().map(|run| run.clone().into_bytes()).collect(),
+            ..Marks::default()
+        }
+    }
+
+    /// One an earlier engine begot lives in the tree.
+    pub(super) fn knows(&mut self, orphan: &Stat) {
+        self.groups.insert(orphan.group);
+        self.seen.insert(orphan.pid, orphan.start);
+    }
+
+    /// The variables its programs have in their environment.
+    pub(super) fn runs(&self) -> Vec<String> {
+        let runs = self.runs.iter();
+        runs.map(|run| String::from_utf8_lossy(run).into_owned())
+            .collect()
+    }
+
     fn claims(&self, orphan: &Stat) -> bool {
         self.seen.get(&orphan.pid) == Some(&orphan.start)
             || self.groups.contains(&orphan.group)
@@ -42,12 +63,20 @@ impl Marks {
 }
 
 /// Who lives in the tree now: our children and orphans of it, and all below them.
-pub(super) fn members(tree: TreeId, marks: &mut Marks, born: &Born) -> Vec<Stat> {
+pub(super) fn members(
+    tree: TreeId,
+    marks: &mut Marks,
+    born: &Born,
+    keeper: Option<u32>,
+) -> Vec<Stat> {
     let kin = Kin::look();
     let mut orphans = BTreeMap::new();
     let mut found = Vec::new();
     let mut next = Vec::new();
-    for child in kin.children(std::process::id()) {
+    let own = std::process::id();
+    let begotten_before = keeper.map_or_else(Vec::new, |keeper| kin.children(keeper));
+    let begotten_before = begotten_before.into_iter().filter(|child| *child != own);
+    for child in kin.children(own).into_iter().chain(begotten_before) {
         match born.get(&child) {
             Some(of) if *of == tree => next.push(child),
             Some(_) => {}
@@ -78,6 +107,7 @@ pub(super) fn members(tree: TreeId, marks: &mut Marks, born: &Born) -> Vec<Stat>
 pub(super) fn tree_of<'a>(
     pid: u32,
     born: &Born,
+    keeper: Option<u32>,
     mut trees: impl Iterator<Item = (TreeId, &'a Marks)>,
 ) -> Option<TreeId> {
     let own = std::process::id();
@@ -87,7 +117,7 @@ pub(super) fn tree_of<'a>(
             return Some(*tree);
         }
         let stat = proc::stat(at)?;
-        if stat.parent == own {
+        if stat.parent == own || Some(stat.parent) == keeper {
             return trees
                 .find(|(_, marks)| marks.claims(&stat))
                 .map(|(tree, _)| tree);

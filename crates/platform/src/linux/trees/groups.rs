@@ -13,7 +13,9 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use rustix::fs::{AtFlags, Mode, OFlags, inotify, mkdirat, openat, unlinkat};
+use rustix::fs::{
+    AtFlags, FlockOperation, Mode, OFlags, flock, inotify, mkdirat, openat, unlinkat,
+};
 use rustix::io::Errno;
 
 use crate::TreeId;
@@ -26,6 +28,8 @@ pub(crate) struct Groups {
     inotify: OwnedFd,
     watches: BTreeMap<i32, TreeId>,
     watched: BTreeMap<TreeId, i32>,
+    /// It goes where we go.
+    keeper: Option<u32>,
 }
 
 const PREFIX: &str = "aplomb-";
@@ -38,22 +42,19 @@ const LONGEST_NAME: usize = 200;
 static NUMBER: AtomicU32 = AtomicU32::new(0);
 
 impl Groups {
-    /// Makes our directory below the group we are in. Errors say why trees cannot be held by groups here.
-    pub(crate) fn open() -> Result<Groups, String> {
+    /// Makes our directory below the group we are in, named after whoever lives as long as it: the keeper, if there is
+    /// one. With `left`, goes on with that of an earlier engine. Errors say why trees cannot be held by groups here.
+    pub(crate) fn open(keeper: Option<u32>, left: Option<&Path>) -> Result<Groups, String> {
         let own = own_group().ok_or("no control group file system of version 2 is mounted")?;
         sweep(&own);
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
-        let path = own.join(format!("{PREFIX}{}-{number}", std::process::id()));
+        let owner = keeper.unwrap_or_else(std::process::id);
+        let path = match left {
+            Some(left) => left.to_owned(),
+            None => own.join(format!("{PREFIX}{owner}-{number}")),
+        };
         let failed = |what: &str, error: io::Error| format!("{what} {}: {error}", path.display());
-        match fs::create_dir(&path) {
-            Ok(()) => {}
-            // A dead engine's, who had our number; not empty, or the sweep had taken it.
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-            Err(error) => return Err(failed("cannot make", error)),
-        }
-        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-        let root = rustix::fs::open(&path, flags, Mode::empty())
-            .map_err(|error| failed("cannot open", error.into()))?;
+        let root = claim(&path).map_err(|error| failed("cannot make", error))?;
         let flags = inotify::CreateFlags::CLOEXEC | inotify::CreateFlags::NONBLOCK;
         let inotify = inotify::init(flags).map_err(|error| failed("cannot watch", error.into()))?;
         Ok(Groups {
@@ -62,6 +63,7 @@ impl Groups {
             inotify,
             watches: BTreeMap::new(),
             watched: BTreeMap::new(),
+            keeper,
         })
     }
 
@@ -83,9 +85,15 @@ impl Groups {
             Err(Errno::EXIST) => {}
             Err(error) => return Err(error.into()),
         }
-        let name = format!("{name}.{}", tree.0);
+        // Engines before us may have left groups of these names.
+        let name = format!("{name}.{}-{}", tree.0, std::process::id());
         mkdirat(&self.root, &name, mode)?;
         Ok(name)
+    }
+
+    /// Whether this group is there.
+    pub(crate) fn has(&self, group: &str) -> bool {
+        !group.is_empty() && !group.contains('/') && self.path.join(group).is_dir()
     }
 
     /// The directory, to be born into.
@@ -268,6 +276,9 @@ impl Groups {
             let ours = self.path.join(OWN_GROUP);
             if own.join("cgroup.events").exists() && !ours.exists() {
                 fs::create_dir(&ours)?;
+                if let Some(keeper) = self.keeper {
+                    fs::write(ours.join("cgroup.procs"), keeper.to_string())?;
+                }
                 fs::write(ours.join("cgroup.procs"), "0")?;
             }
             fs::write(own.join("cgroup.subtree_control"), &add).map_err(|error| {
@@ -328,7 +339,20 @@ fn own_group() -> Option<PathBuf> {
     let own = memberships
         .lines()
         .find_map(|line| line.strip_prefix("0::"))?;
-    mounted(own, |kind, _| kind == "cgroup2")
+    // An engine before us may have led the keeper, and so us, below its own directory.
+    let own = match own
+        .strip_suffix(OWN_GROUP)
+        .map(|above| above.rsplitn(3, '/'))
+    {
+        Some(mut names) => {
+            let ours = names.nth(1).is_some_and(|name| name.starts_with(PREFIX));
+            names.next().filter(|_| ours).unwrap_or(own)
+        }
+        None => own,
+    };
+    mounted(if own.is_empty() { "/" } else { own }, |kind, _| {
+        kind == "cgroup2"
+    })
 }
 
 /// The directory of the group we are in, in the version 1 hierarchy of this controller.
@@ -369,14 +393,49 @@ fn group_mount(line: &str, own: &str, is_it: impl Fn(&str, &str) -> bool) -> Opt
     Some(Path::new(&point).join(inside))
 }
 
+/// Makes the directory, or takes that of a dead engine who had our number, and locks it as one that is in use.
+fn claim(path: &Path) -> io::Result<OwnedFd> {
+    loop {
+        match fs::create_dir(path) {
+            Ok(()) => {}
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+            Err(error) => return Err(error),
+        }
+        let root = match rustix::fs::open(path, DIRECTORY, Mode::empty()) {
+            Ok(root) => root,
+            Err(Errno::NOENT) => continue,
+            Err(error) => return Err(error.into()),
+        };
+        // Shared: an engine that succeeds another holds it beside what is left of that one. Who sweeps holds it for a
+        // moment only, and may have removed it before we came.
+        flock(&root, FlockOperation::LockShared)?;
+        let ours = rustix::fs::fstat(&root)?.st_ino;
+        if rustix::fs::stat(path).is_ok_and(|there| there.st_ino == ours) {
+            return Ok(root);
+        }
+    }
+}
+
+const DIRECTORY: OFlags = OFlags::RDONLY
+    .union(OFlags::DIRECTORY)
+    .union(OFlags::CLOEXEC);
+
 /// Removes what dead engines left empty.
 fn sweep(own: &Path) {
     let Ok(entries) = fs::read_dir(own) else {
         return;
     };
     for entry in entries.flatten() {
-        if engine_of(&entry.file_name()).is_some_and(is_gone) {
-            let _ = remove_all(&entry.path());
+        if !engine_of(&entry.file_name()).is_some_and(is_gone) {
+            continue;
+        }
+        // Its process may only be out of sight: the numbers of another namespace are not ours.
+        let path = entry.path();
+        let Ok(root) = rustix::fs::open(&path, DIRECTORY, Mode::empty()) else {
+            continue;
+        };
+        if flock(&root, FlockOperation::NonBlockingLockExclusive).is_ok() {
+            let _ = remove_all(&path);
         }
     }
 }

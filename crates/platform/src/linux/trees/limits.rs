@@ -120,6 +120,26 @@ impl OldGroups {
         Ok(directory)
     }
 
+    pub(super) fn keepsake(&self) -> Vec<(String, PathBuf)> {
+        let all = self.directories.iter();
+        all.map(|(controller, directory)| ((*controller).to_owned(), directory.clone()))
+            .collect()
+    }
+
+    /// Those of an earlier engine.
+    pub(super) fn taken_up(keepsake: &[(String, PathBuf)]) -> OldGroups {
+        let known = |name: &str| {
+            ["memory", "pids", "cpu"]
+                .into_iter()
+                .find(|one| *one == name)
+        };
+        let all = keepsake.iter();
+        let directories = all.filter_map(|(name, path)| Some((known(name)?, path.clone())));
+        OldGroups {
+            directories: directories.collect(),
+        }
+    }
+
     /// The files through which members join.
     pub(super) fn doors(&self) -> io::Result<Vec<std::os::fd::OwnedFd>> {
         let open = |(_, directory): &(&str, PathBuf)| {

@@ -7,13 +7,14 @@ mod descent;
 mod groups;
 mod limits;
 mod reach;
+mod succession;
 mod watch;
 mod who;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::os::fd::OwnedFd;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use aplomb_core::spec::Resources;
 use rustix::event::epoll::EventFlags;
@@ -44,7 +45,12 @@ pub(crate) struct Trees {
 #[derive(Debug)]
 enum Held {
     ByGroups(Groups),
-    ByDescent { because: String, born: Born },
+    ByDescent {
+        because: String,
+        born: Born,
+        /// Orphans of earlier engines come to it.
+        keeper: Option<u32>,
+    },
 }
 
 #[derive(Debug)]
@@ -103,20 +109,25 @@ enum Watch {
 
 impl Trees {
     /// Holds trees by groups if it can.
-    pub(crate) fn open(poller: &Poller) -> io::Result<Trees> {
-        match Groups::open() {
+    pub(crate) fn open(
+        poller: &Poller,
+        keeper: Option<u32>,
+        left: Option<&Path>,
+    ) -> io::Result<Trees> {
+        match Groups::open(keeper, left) {
             Ok(groups) => {
                 poller.add(groups.events(), Source::TreeEvents, EventFlags::IN)?;
                 Ok(Trees::held(Held::ByGroups(groups)))
             }
-            Err(because) => Ok(Trees::without_groups(because)),
+            Err(because) => Ok(Trees::without_groups(because, keeper)),
         }
     }
 
-    pub(crate) fn without_groups(because: String) -> Trees {
+    pub(crate) fn without_groups(because: String, keeper: Option<u32>) -> Trees {
         Trees::held(Held::ByDescent {
             because,
             born: Born::new(),
+            keeper,
         })
     }
 

@@ -30,8 +30,8 @@ impl Trees {
                 };
                 groups.listed(group, list)
             }
-            (Held::ByDescent { born, .. }, Root::Marks(marks)) => {
-                let members = descent::members(id, marks, born);
+            (Held::ByDescent { born, keeper, .. }, Root::Marks(marks)) => {
+                let members = descent::members(id, marks, born, *keeper);
                 Ok(members.iter().map(|stat| stat.pid).collect())
             }
             (Held::ByGroups(_) | Held::ByDescent { .. }, Root::Group(_) | Root::Marks(_)) => {
@@ -55,13 +55,13 @@ impl Trees {
                     .find(|(_, tree)| matches!(&tree.root, Root::Group(Some(own)) if *own == group))
                     .map(|(id, _)| TreeId(*id))
             }
-            Held::ByDescent { born, .. } => {
+            Held::ByDescent { born, keeper, .. } => {
                 let planted = self.planted.iter();
                 let marks = planted.filter_map(|(id, tree)| match &tree.root {
                     Root::Marks(marks) => Some((TreeId(*id), &**marks)),
                     Root::Group(_) => None,
                 });
-                descent::tree_of(pid, born, marks)
+                descent::tree_of(pid, born, *keeper, marks)
             }
         }
     }

@@ -93,7 +93,8 @@ impl Birth<'_> {
                 null(),
                 i32::from(!handles.is_empty()),
                 self.flags | EXTENDED_STARTUPINFO_PRESENT | CREATE_UNICODE_ENVIRONMENT,
-                self.environment.map_or(null(), |block| block.as_ptr().cast()),
+                self.environment
+                    .map_or(null(), |block| block.as_ptr().cast()),
                 directory.as_ref().map_or(null(), |text| text.as_ptr()),
                 (&raw const start).cast(),
                 &raw mut born,

@@ -4,7 +4,9 @@ use std::io;
 use std::os::windows::io::{AsRawHandle, FromRawHandle, OwnedHandle};
 use std::time::Duration;
 
-use windows_sys::Wdk::System::Threading::{NtQueryInformationProcess, ProcessCommandLineInformation};
+use windows_sys::Wdk::System::Threading::{
+    NtQueryInformationProcess, ProcessCommandLineInformation,
+};
 use windows_sys::Win32::Foundation::{FILETIME, INVALID_HANDLE_VALUE};
 use windows_sys::Win32::System::Diagnostics::ToolHelp::{
     CreateToolhelp32Snapshot, PROCESSENTRY32W, Process32FirstW, Process32NextW, TH32CS_SNAPPROCESS,
@@ -107,7 +109,11 @@ pub(crate) fn memory(process: &OwnedHandle) -> Option<u64> {
     // SAFETY: the structure is of the size told.
     let answer = unsafe { K32GetProcessMemoryInfo(process.as_raw_handle(), pointer, length) };
     let promised = told.PrivateUsage.max(told.PagefileUsage);
-    let bytes = if promised == 0 { told.WorkingSetSize } else { promised };
+    let bytes = if promised == 0 {
+        told.WorkingSetSize
+    } else {
+        promised
+    };
     (answer != 0).then_some(bytes as u64)
 }
 
@@ -129,7 +135,8 @@ pub(crate) fn age(process: &OwnedHandle) -> io::Result<Duration> {
     let mut now = FILETIME::default();
     // SAFETY: written where we point.
     unsafe { GetSystemTimeAsFileTime(&raw mut now) };
-    let ticks = |time: FILETIME| u64::from(time.dwHighDateTime) << 32 | u64::from(time.dwLowDateTime);
+    let ticks =
+        |time: FILETIME| u64::from(time.dwHighDateTime) << 32 | u64::from(time.dwLowDateTime);
     let age = ticks(now).saturating_sub(ticks(born));
     Ok(Duration::from_nanos(age.saturating_mul(100)))
 }

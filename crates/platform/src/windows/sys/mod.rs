@@ -4,12 +4,14 @@
 
 pub(crate) mod birth;
 pub(crate) mod console;
+pub(crate) mod folder;
 pub(crate) mod inspect;
 pub(crate) mod job;
 pub(crate) mod pipe;
 pub(crate) mod port;
 pub(crate) mod process;
 pub(crate) mod security;
+pub(crate) mod service;
 pub(crate) mod socket;
 pub(crate) mod transfer;
 pub(crate) mod user32;

@@ -7,10 +7,10 @@ use std::ptr::null_mut;
 
 use windows_sys::Win32::Foundation::{HANDLE, INVALID_HANDLE_VALUE, NTSTATUS, WAIT_OBJECT_0};
 use windows_sys::Win32::System::Threading::{
-    GetExitCodeProcess, GetProcessId, INFINITE, OpenProcess, PROCESS_QUERY_INFORMATION, PROCESS_QUERY_LIMITED_INFORMATION,
-    PROCESS_SUSPEND_RESUME, PROCESS_SYNCHRONIZE, PROCESS_TERMINATE, RegisterWaitForSingleObject,
-    TerminateProcess, UnregisterWaitEx, WT_EXECUTEINWAITTHREAD, WT_EXECUTEONLYONCE,
-    WaitForSingleObject,
+    GetExitCodeProcess, GetProcessId, INFINITE, OpenProcess, PROCESS_QUERY_INFORMATION,
+    PROCESS_QUERY_LIMITED_INFORMATION, PROCESS_SUSPEND_RESUME, PROCESS_SYNCHRONIZE,
+    PROCESS_TERMINATE, RegisterWaitForSingleObject, TerminateProcess, UnregisterWaitEx,
+    WT_EXECUTEINWAITTHREAD, WT_EXECUTEONLYONCE, WaitForSingleObject,
 };
 
 use super::done;
@@ -31,9 +31,7 @@ pub(crate) enum Right {
 pub(crate) fn open(pid: u32, right: Right) -> io::Result<OwnedHandle> {
     let access = match right {
         Right::Look => PROCESS_QUERY_LIMITED_INFORMATION,
-        Right::Own => {
-            PROCESS_QUERY_LIMITED_INFORMATION | PROCESS_SYNCHRONIZE | PROCESS_TERMINATE
-        }
+        Right::Own => PROCESS_QUERY_LIMITED_INFORMATION | PROCESS_SYNCHRONIZE | PROCESS_TERMINATE,
         Right::Hold => PROCESS_QUERY_LIMITED_INFORMATION | PROCESS_SUSPEND_RESUME,
     };
     // More than is needed where it can be had: Wine wants the full right to ask, which Windows gives to few.

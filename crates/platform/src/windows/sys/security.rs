@@ -10,8 +10,8 @@ use windows_sys::Win32::Security::Authorization::{
     SDDL_REVISION_1, SE_KERNEL_OBJECT,
 };
 use windows_sys::Win32::Security::{
-    GetTokenInformation, OWNER_SECURITY_INFORMATION, PSECURITY_DESCRIPTOR, PSID, SECURITY_ATTRIBUTES, TOKEN_ELEVATION, TOKEN_QUERY,
-    TOKEN_USER, TokenElevation, TokenUser,
+    GetTokenInformation, OWNER_SECURITY_INFORMATION, PSECURITY_DESCRIPTOR, PSID,
+    SECURITY_ATTRIBUTES, TOKEN_ELEVATION, TOKEN_QUERY, TOKEN_USER, TokenElevation, TokenUser,
 };
 use windows_sys::Win32::System::Threading::{GetCurrentProcess, OpenProcessToken};
 
@@ -27,7 +27,9 @@ impl Security {
     /// Ours, with full access for SYSTEM, administrators and ourselves; none for others.
     pub(crate) fn ours() -> io::Result<Security> {
         let own = own_sid()?;
-        Security::parse(&format!("O:{own}D:P(A;;GA;;;SY)(A;;GA;;;BA)(A;;GA;;;{own})"))
+        Security::parse(&format!(
+            "O:{own}D:P(A;;GA;;;SY)(A;;GA;;;BA)(A;;GA;;;{own})"
+        ))
     }
 
     /// As [`Security::ours`], and everybody who has logged on, services included, may write.

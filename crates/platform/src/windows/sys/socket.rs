@@ -57,8 +57,17 @@ pub(super) fn connect(
     let (pointer, length) = to.parts();
     // SAFETY: the function is the one asked for; the address is of the length told and copied by the call; nothing is
     // sent along; the structure outlives the connection by the caller's promise.
-    let answer =
-        unsafe { connect(raw, pointer.cast(), length, null(), 0, null_mut(), overlapped) };
+    let answer = unsafe {
+        connect(
+            raw,
+            pointer.cast(),
+            length,
+            null(),
+            0,
+            null_mut(),
+            overlapped,
+        )
+    };
     done(answer)
 }
 
@@ -142,7 +151,11 @@ impl Address {
 }
 
 fn succeeded(answer: i32) -> io::Result<()> {
-    if answer == 0 { Ok(()) } else { Err(last_error()) }
+    if answer == 0 {
+        Ok(())
+    } else {
+        Err(last_error())
+    }
 }
 
 fn last_error() -> io::Error {

@@ -133,8 +133,7 @@ impl Transfer {
     pub(crate) fn finish(&mut self) -> io::Result<usize> {
         let wire = self.under_way.take().ok_or(io::ErrorKind::NotConnected)?;
         let carried = self.result(&wire, 0);
-        self.buffer
-            .truncate(carried.as_ref().copied().unwrap_or(0));
+        self.buffer.truncate(carried.as_ref().copied().unwrap_or(0));
         carried
     }
 
@@ -142,8 +141,7 @@ impl Transfer {
     pub(crate) fn settle(&mut self) -> io::Result<usize> {
         let wire = self.under_way.take().ok_or(io::ErrorKind::NotConnected)?;
         let carried = self.result(&wire, 1);
-        self.buffer
-            .truncate(carried.as_ref().copied().unwrap_or(0));
+        self.buffer.truncate(carried.as_ref().copied().unwrap_or(0));
         carried
     }
 

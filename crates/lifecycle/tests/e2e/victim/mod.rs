@@ -1,15 +1,15 @@
 //! The program under test, in many modes. Where there are no signals, `stop` on standard input asks it to stop.
 
+#[cfg(windows)]
+pub(crate) mod service;
+mod web;
+
 use std::io::Write;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
-use aplomb_lifecycle::{
-    App, BoxError, Builder, Ctx, IoBudget, Notice, OnFailure, Stage, app, http,
-};
-use axum::Router;
-use axum::routing::get;
+use aplomb_lifecycle::{App, BoxError, Builder, Ctx, IoBudget, Notice, OnFailure, Stage, app};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
@@ -52,6 +52,10 @@ pub(crate) fn run(mode: &str) -> ExitCode {
             )
             .run(async |app| idle(&app)),
         "panic" => builder(LONG).run(async move |app| panics(&app, stage(&argument))),
+        "setup-panic" => builder(LONG).run(async |app| {
+            app.spawn(Stage::WORKERS.part("worker"), until_stopped);
+            panic!("while setting up")
+        }),
         "hang" => builder(SHORT).run(async move |app| hangs(&app, stage(&argument))),
         "thread-hang" => builder(SHORT).run_sync(|app| {
             heed_stdin(&app);
@@ -96,15 +100,24 @@ pub(crate) fn run(mode: &str) -> ExitCode {
             .exit_style(aplomb_lifecycle::ExitStyle::Resignal)
             .run(async |app| idle(&app)),
         "child" => builder(LONG).run(child),
-        "http" => builder(LONG).lame_duck(Duration::from_secs(2)).run(serve),
-        "queue" => queue(),
+        "http" => builder(LONG)
+            .lame_duck(Duration::from_secs(2))
+            .run(web::serve),
+        #[cfg(windows)]
+        "as-service" => builder(LONG)
+            .windows_service("AplombNotInstalled")
+            .run(async |app| idle(&app)),
+        #[cfg(windows)]
+        "console" => service::console(argument.parse().unwrap()),
+        "queue" => web::queue(),
         "leaky-pool" => builder(SHORT).run(leaky_pool),
         #[cfg(unix)]
         "leaves" => builder(LONG).run(leaves),
         #[cfg(unix)]
         "chained" => chained(),
-        "dependency" => builder(SHORT).run(dependency),
-        "streams" => builder(SHORT).run(serve),
+        "dependency" => builder(SHORT).run(web::dependency),
+        "mute" => builder(SHORT).run(web::mute),
+        "streams" => builder(SHORT).run(web::serve),
         "health" => builder(SHORT)
             .health(([127, 0, 0, 1], argument.parse().unwrap()).into())
             .run(async |app| {
@@ -115,14 +128,6 @@ pub(crate) fn run(mode: &str) -> ExitCode {
             }),
         other => panic!("no mode `{other}`"),
     }
-}
-
-/// Started by the service control manager (and only there).
-pub(crate) fn service(report: &str) -> ExitCode {
-    builder(LONG)
-        .windows_service("AplombLifecycleVictim")
-        .report_to(report)
-        .run(async |app| idle(&app))
 }
 
 fn stage(name: &str) -> Stage {
@@ -136,7 +141,7 @@ fn heed_stdin(app: &App) {
     std::thread::spawn(move || {
         for line in std::io::BufRead::lines(std::io::stdin().lock()).map_while(Result::ok) {
             if line.trim() == "stop" {
-                app.stop();
+                app.stop_after_lame_duck();
             }
         }
     });
@@ -399,41 +404,6 @@ async fn leaves(app: App) -> Result<(), BoxError> {
     Ok(())
 }
 
-/// A server whose runtime stands still, once `/block` was asked, until its listener has been told to stop: whatever
-/// connects meanwhile is in the kernel's queue.
-fn queue() -> ExitCode {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .unwrap();
-    let report = runtime.block_on(async {
-        let life = builder(LONG).install().unwrap();
-        heed_stdin(life.app());
-        let (opens, gate) = std::sync::mpsc::channel::<()>();
-        let gate = Arc::new(std::sync::Mutex::new(gate));
-        let block = async move || {
-            say("BLOCKED");
-            gate.lock().unwrap().recv().unwrap();
-            "moved on"
-        };
-        let router = Router::new()
-            .route("/fast", get(|| async { "fast" }))
-            .route("/block", get(block));
-        let listener = http::listen("127.0.0.1:0").unwrap();
-        say(&format!("ADDRESS {}", listener.local_addr().unwrap()));
-        life.app().serve_http("api", listener, router);
-        // Declared after the listener, so told after it.
-        life.app().thread(Stage::INTAKE.part("gate"), move |ctx| {
-            ctx.park();
-            opens.send(())?;
-            Ok(())
-        });
-        life.registered();
-        life.wait().await
-    });
-    ExitCode::from(report.exit)
-}
-
 /// Other code of this process has handlers of its own: one was there before us, one came later.
 #[cfg(unix)]
 fn chained() -> ExitCode {
@@ -492,53 +462,4 @@ async fn child(app: App) -> Result<(), BoxError> {
         Ok(())
     });
     Ok(())
-}
-
-async fn serve(app: App) -> Result<(), BoxError> {
-    let router = Router::new()
-        .route("/fast", get(|| async { "fast" }))
-        .route("/slow", get(|| after(300)))
-        .route("/long", get(|| after(3_000)))
-        .route("/big", get(|| async { "x".repeat(16 << 20) }))
-        .route("/frozen", get(frozen))
-        .merge(crate::streams::routes())
-        .merge(http::health_routes(&app));
-    let listener = http::listen("127.0.0.1:0")?;
-    say(&format!("ADDRESS {}", listener.local_addr()?));
-    http::Server::new("api", listener, router)
-        .head_timeout(Duration::from_secs(1))
-        .stall_timeout(Duration::from_secs(2))
-        .register(&app);
-    Ok(())
-}
-
-/// Asks a dependency that is frozen when it counts, within the budget of a cache.
-async fn frozen() -> Result<&'static str, axum::http::StatusCode> {
-    let asking = async {
-        let mut stream = TcpStream::connect(std::env::var("DEPENDENCY").unwrap()).await?;
-        stream.read_u8().await
-    };
-    match tokio::time::timeout(IoBudget::CACHE.read, asking).await {
-        Ok(Ok(_)) => Ok("thawed"),
-        Ok(Err(_)) => Err(axum::http::StatusCode::BAD_GATEWAY),
-        Err(_) => Err(axum::http::StatusCode::GATEWAY_TIMEOUT),
-    }
-}
-
-/// Answers whoever connects with one byte, at once, unless it is frozen.
-async fn dependency(app: App) -> Result<(), BoxError> {
-    let listener = TcpListener::bind("127.0.0.1:0").await?;
-    say(&format!("ADDRESS {}", listener.local_addr()?));
-    app.spawn(Stage::INTAKE.part("listener"), async move |ctx| {
-        while let Some(accepted) = ctx.until_stop(listener.accept()).await {
-            accepted?.0.write_u8(1).await?;
-        }
-        Ok(())
-    });
-    Ok(())
-}
-
-async fn after(ms: u64) -> String {
-    sleep(Duration::from_millis(ms)).await;
-    format!("after {ms}")
 }
