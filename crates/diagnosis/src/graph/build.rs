@@ -2,8 +2,8 @@
 
 use super::{Graph, Node, Relation};
 use crate::scene::{
-    Connection, Doing, Holder, Lock, Pipe, Process, Role, Scene, SocketKind, Source, Thread, Turn,
-    Wait,
+    Connection, Database, Doing, Holder, Lock, Pipe, Process, Role, Scene, SocketKind, Source,
+    Thread, Turn, Wait,
 };
 use crate::verdict::Strength;
 
@@ -35,6 +35,11 @@ impl Builder<'_> {
             tid: thread.tid,
         };
         self.graph.node(from.clone());
+        match process.database() {
+            Database::Waiting => return self.database(from, process),
+            Database::InTransaction => return self.client(from, process),
+            Database::None => {}
+        }
         match &thread.wait {
             Wait::Lock(lock) => self.lock(from, pid, lock),
             Wait::Event(event) => {
@@ -62,6 +67,49 @@ impl Builder<'_> {
             | Wait::Signal
             | Wait::Device { .. }
             | Wait::Other { .. } => {}
+        }
+    }
+
+    /// A lock inside the database: whoever has a transaction open there and does nothing may have it.
+    fn database(&mut self, from: Node, process: &Process) {
+        let has_it = |other: &&Process| {
+            other.parent == process.parent
+                && other.database() == Database::InTransaction
+                && other.database_name() == process.database_name()
+        };
+        let holders: Vec<u32> = self
+            .scene
+            .processes
+            .values()
+            .filter(has_it)
+            .map(|other| other.pid)
+            .collect();
+        let strength = match holders.len() {
+            1 => Strength::Strong,
+            _ => Strength::Weak,
+        };
+        for pid in holders {
+            self.graph.edge(
+                from.clone(),
+                Node::Process { pid },
+                Relation::HeldBy,
+                strength,
+            );
+        }
+    }
+
+    /// The client of a database's process that has a transaction open.
+    fn client(&mut self, from: Node, process: &Process) {
+        let all = process
+            .connections
+            .iter()
+            .filter_map(|id| self.scene.connections.get(id));
+        // Its one accepted connection; what else it has is the server's own.
+        let client = all
+            .into_iter()
+            .find(|one| one.role == Role::Server && one.kind != SocketKind::Other);
+        if let Some(client) = client {
+            self.connection(from, client, Strength::Strong);
         }
     }
 
@@ -275,12 +323,16 @@ impl Builder<'_> {
         let reading = threads.filter(|thread| match &thread.wait {
             Wait::Socket { socket, .. } => ends.contains(socket),
             Wait::Pipe { pipe, .. } => ends.contains(pipe),
+            Wait::Any { sources, .. } => sources.iter().any(|source| match source {
+                Source::Socket { socket, .. } => ends.contains(socket),
+                Source::Pipe { pipe, .. } => ends.contains(pipe),
+                Source::Waker | Source::Other => false,
+            }),
             Wait::Nothing
             | Wait::Stopped
             | Wait::Lock(_)
             | Wait::Event(_)
             | Wait::Join { .. }
-            | Wait::Any { .. }
             | Wait::Sleep { .. }
             | Wait::Child { .. }
             | Wait::FileLock { .. }

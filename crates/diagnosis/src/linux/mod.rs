@@ -9,6 +9,7 @@ mod calls;
 mod futex;
 mod groups;
 mod host;
+mod hot;
 mod inference;
 mod memory;
 mod modules;

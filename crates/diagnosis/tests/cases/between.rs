@@ -160,3 +160,12 @@ fn why_it_does_not_stop() {
         report.summary
     );
 }
+
+#[test]
+fn who_goes_round_is_told_with_the_place() {
+    let case = start("circles");
+    let report = case.expect(VerdictKind::CpuSpin);
+    assert_eq!(report.confidence, Strength::Weak, "{}", report.summary);
+    let function = report.root.and_then(|root| root.function);
+    assert_eq!(function.as_deref(), Some("spinner"));
+}

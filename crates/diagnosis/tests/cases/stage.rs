@@ -213,6 +213,12 @@ fn settle(pid: u32) {
     }
 }
 
+/// Whether a program can be run here.
+pub(crate) fn has(program: &str) -> bool {
+    let version = Command::new(program).arg("--version").output();
+    version.is_ok_and(|output| output.status.success())
+}
+
 /// Process and thread of the root.
 pub(crate) fn root(report: &Report) -> (Option<u32>, Option<u32>) {
     let root = report.root.as_ref();
