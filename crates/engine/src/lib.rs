@@ -29,13 +29,15 @@ mod pump;
 mod record;
 mod requests;
 mod runs;
+mod state_directory;
 mod status;
 mod succession;
 mod timers;
 
-pub use engine::{Ending, Engine, EngineError, Options, StateDirectory};
+pub use engine::{Ending, Engine, EngineError, Options};
 pub use explaining::Explainer;
 pub use host::{Host, Overview, Stage};
 pub use machine::Machine;
 pub use record::{FORMAT, Storage, check, reads};
+pub use state_directory::StateDirectory;
 pub use succession::{Inheritance, Succession};

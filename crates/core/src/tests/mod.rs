@@ -16,3 +16,4 @@ mod order;
 mod relations;
 mod serving;
 mod starting;
+mod succession;

@@ -127,6 +127,7 @@ impl Keeper {
                 }
             };
             self.failed = None;
+            keeping::let_go_of_program();
             let end = self.watch_over(engine)?;
             let errand = Errand::left(&self.estate);
             let why = match (end, &errand) {
