@@ -120,6 +120,8 @@ fn is_held_inside(goroutine: &Goroutine) -> bool {
 /// Records that know channels without being able to wake anybody: goroutines and their places in queues.
 fn skipped(reader: &mut Reader<'_>, raws: &[Raw]) -> HashSet<u64> {
     let mut skipped: HashSet<u64> = raws.iter().map(|raw| raw.g).collect();
+    // The runtime's table of waiters knows all locks that are waited for, but wakes nobody by itself.
+    skipped.extend(reader.waiters.values().map(|waiter| waiter.record));
     for raw in raws {
         let mut waiter = reader
             .window
