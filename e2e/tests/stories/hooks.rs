@@ -30,7 +30,9 @@ fn hooks_are_given_the_facts() {
     );
     let pid = engine.ears.spawned("web");
     engine.ears.state("web", State::Running);
-    until("the program knows how to leave", || !stage.read("up").is_empty());
+    until("the program knows how to leave", || {
+        !stage.read("up").is_empty()
+    });
     let says = |moment: &str| {
         until(moment, || stage.read(moment).ends_with('\n'));
         stage.read(moment)
