@@ -20,6 +20,7 @@ use super::endpoint::Endpoint;
 use crate::adoption::{AdoptionError, meaning, read_key};
 use crate::failure::{Exit, Failure};
 use crate::files;
+use crate::host::foreground::prepare_directories;
 use crate::host::pace::{Pace, Word};
 use crate::host::scm;
 use crate::paint::Paint;
@@ -112,7 +113,7 @@ pub(crate) fn serve(
     let told = line.words.first().cloned();
     let name = told.as_deref().unwrap_or(asked);
     let words = line.words.get(1..).unwrap_or_default();
-    let specs = match define(name, words) {
+    let specs = match prepare_directories().and_then(|()| define(name, words)) {
         Ok(specs) => specs,
         Err(failure) => return Ok(give_up(line, name, NO_DEFINITION, &failure)),
     };
