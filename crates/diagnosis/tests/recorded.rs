@@ -479,6 +479,15 @@ fn the_page_tells_root_chain_evidence_and_what_to_do() {
     assert_eq!(page, expected);
 }
 
+#[test]
+fn an_answer_on_its_way_is_not_owed() {
+    let mut fresh = calls(Turn::TheirsProven, thread(200, sleep(1000)));
+    if let Some(connection) = fresh.connections.get_mut(&7) {
+        connection.since = Some(Duration::from_millis(120));
+    }
+    assert_eq!(judged(fresh).0, VerdictKind::Idle);
+}
+
 // ---- databases
 
 #[test]

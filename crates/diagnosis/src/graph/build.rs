@@ -1,9 +1,11 @@
 //! From a scene to its graph: every wait becomes edges, as strong as what is known of it.
 
+use std::time::Duration;
+
 use super::{Graph, Node, Relation};
 use crate::scene::{
-    Connection, Database, Doing, Holder, Lock, Pipe, Process, Role, Scene, SocketKind, Source,
-    Thread, Turn, Wait,
+    Connection, Database, Doing, Holder, Lock, Pace, Pipe, Process, Role, Scene, SocketKind,
+    Source, Thread, Turn, Wait,
 };
 use crate::verdict::Strength;
 
@@ -55,9 +57,9 @@ impl Builder<'_> {
                 self.graph
                     .edge(from, joined, Relation::Joins, Strength::Certain);
             }
-            Wait::Socket { doing, socket, .. } => self.socket(from, *doing, *socket),
+            Wait::Socket { doing, socket, .. } => self.socket(from, thread.pace, *doing, *socket),
             Wait::Pipe { doing, pipe } => self.pipe(from, process, *doing, *pipe),
-            Wait::Any { sources, .. } => self.any(&from, process, sources),
+            Wait::Any { sources, .. } => self.any(&from, process, thread.pace, sources),
             Wait::Child { pid: child } => self.child(from, process, *child),
             Wait::FileLock { lock } => self.file(from, *lock),
             Wait::Nothing
@@ -135,14 +137,13 @@ impl Builder<'_> {
         self.graph.edge(node, holder, Relation::HeldBy, strength);
     }
 
-    fn socket(&mut self, from: Node, doing: Doing, id: u64) {
+    fn socket(&mut self, from: Node, pace: Pace, doing: Doing, id: u64) {
         let Some(connection) = self.scene.connections.get(&id) else {
             return;
         };
-        let Some(strength) = owed(connection, doing) else {
-            return;
-        };
-        self.connection(from, connection, strength);
+        if let (true, Some(strength)) = (is_late(connection, pace), owed(connection, doing)) {
+            self.connection(from, connection, strength);
+        }
     }
 
     fn connection(&mut self, from: Node, connection: &Connection, strength: Strength) {
@@ -178,7 +179,7 @@ impl Builder<'_> {
         }
     }
 
-    fn any(&mut self, from: &Node, process: &Process, sources: &[Source]) {
+    fn any(&mut self, from: &Node, process: &Process, pace: Pace, sources: &[Source]) {
         for source in sources {
             match source {
                 Source::Socket { doing, socket } => {
@@ -187,7 +188,7 @@ impl Builder<'_> {
                     };
                     // Of a server's own connections its clients have to speak first.
                     let is_theirs = matches!(connection.turn, Turn::Theirs | Turn::TheirsProven);
-                    if connection.role == Role::Client && is_theirs {
+                    if connection.role == Role::Client && is_theirs && is_late(connection, pace) {
                         let strength = owed(connection, *doing).unwrap_or(Strength::Weak);
                         self.connection(from.clone(), connection, strength);
                     }
@@ -343,6 +344,15 @@ impl Builder<'_> {
         });
         reading.map(|thread| thread.tid).collect()
     }
+}
+
+/// Whether an answer has been owed for longer than answers take. Who does other things meanwhile can wait longer.
+fn is_late(connection: &Connection, pace: Pace) -> bool {
+    let patience = match pace {
+        Pace::Still => Duration::from_millis(300),
+        Pace::Moving | Pace::Busy | Pace::Circling => Duration::from_secs(1),
+    };
+    connection.since.is_none_or(|since| since >= patience)
 }
 
 /// How sure it is that the other side of a connection owes what is waited for; none if it does not.

@@ -145,6 +145,14 @@ impl<'a> Follower<'a> {
             None => edge.strength,
         };
         let (end, limit, alternatives) = self.means(process, thread, &inner, through);
+        // Nothing is wrong behind it: then what it waits for is of no interest, and it is the one who waits.
+        if end == End::Awaits {
+            let who = Node::Thread {
+                pid: process.pid,
+                tid: thread.tid,
+            };
+            return Found::end(who, end, limit).with(thread.evidence.iter().cloned());
+        }
         inner.end = end;
         inner.strength = inner.strength.min(strength).min(limit);
         if arrived != end || inner.alternatives.is_empty() {

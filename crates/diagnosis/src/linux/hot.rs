@@ -10,9 +10,9 @@ use crate::memory::{Memory, ReadError};
 use crate::stack::{Register, Start};
 
 /// Between two samples, in nanoseconds of running.
-const PERIOD: u64 = 1_000_000;
+const PERIOD: u64 = 2_000_000;
 /// Of the stack, at most this much of each sample.
-const STACK_BYTES: u32 = 8 << 10;
+const STACK_BYTES: u32 = 4 << 10;
 /// As many threads as are sampled at once.
 const MOST_THREADS: usize = 8;
 /// The kernel's numbers of the registers: the eight old ones, the instruction, the eight new ones.
@@ -23,7 +23,7 @@ const INSTRUCTION: usize = 8;
 const STACK_POINTER: usize = 7;
 const SAMPLE: u32 = 9;
 /// Fewer samples prove nothing.
-const ENOUGH: usize = 8;
+const ENOUGH: usize = 5;
 /// A circle is within so many bytes of code …
 const CIRCLE_BYTES: u64 = 64;
 /// … and changes no more than so many registers.
@@ -193,7 +193,7 @@ mod tests {
     fn who_goes_round_changes_nothing() {
         let round: Vec<Hot> = (0..10).map(|nth| hot(0x1000 + nth % 8, nth, 7)).collect();
         assert!(goes_round(&round));
-        assert!(!goes_round(&round[..5]));
+        assert!(!goes_round(&round[..4]));
         let works: Vec<Hot> = (0..10)
             .map(|nth| hot(0x1000 + nth % 8, nth, nth * 3))
             .collect();

@@ -26,6 +26,8 @@ pub use memory::ProcessMemory;
 pub use modules::ProcessFiles;
 pub use sweep::look;
 
+use crate::memory::Mapping;
+
 /// The processes whose program has this name, the oldest first.
 pub fn named(name: &str) -> Vec<u32> {
     let pids = proc::numbers("/proc").unwrap_or_default();
@@ -45,6 +47,14 @@ pub fn named(name: &str) -> Vec<u32> {
 fn program(pid: u32) -> Option<String> {
     let path = std::fs::read_link(format!("/proc/{pid}/exe")).ok()?;
     Some(path.file_name()?.to_string_lossy().into_owned())
+}
+
+/// What is mapped in a process, in order of addresses.
+///
+/// # Errors
+/// If there is no such process, or its mappings may not be seen.
+pub fn mappings(pid: u32) -> std::io::Result<Vec<Mapping>> {
+    std::fs::read_to_string(format!("/proc/{pid}/maps")).map(|text| proc::mappings(&text))
 }
 
 /// Whether a process of this number lives.

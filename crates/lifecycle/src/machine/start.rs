@@ -376,8 +376,19 @@ impl Machine {
 
     /// Announces readiness once, and ends an application that has nothing left to do.
     pub(super) fn grown_up(&mut self, now: Instant, out: &mut Vec<Action>) {
-        let up =
-            |entry: &Entry| matches!(entry.state, State::Up { .. } | State::Over(Outcome::Closed));
+        // What came up and failed, and may, holds readiness back no longer than any other degradation.
+        let given_up = |entry: &Entry| {
+            entry.part.on_failure == OnFailure::Ignore
+                && entry.up.is_some()
+                && matches!(
+                    entry.state,
+                    State::Over(Outcome::Failed | Outcome::Panicked)
+                )
+        };
+        let up = |entry: &Entry| {
+            matches!(entry.state, State::Up { .. } | State::Over(Outcome::Closed))
+                || given_up(entry)
+        };
         let required_up = self
             .parts
             .values()

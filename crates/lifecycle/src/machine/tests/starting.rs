@@ -268,3 +268,19 @@ fn an_attempt_over_its_budget_that_comes_up_after_all_is_the_one_that_counts() {
     assert_eq!(world.machine.entries()[&db].attempts, 1);
     assert_eq!(world.count(|action| *action == Action::Ready), 1);
 }
+
+#[test]
+fn what_may_fail_and_fails_before_readiness_does_not_hold_it_back() {
+    let mut world = World::new(settings());
+    let part = Stage::WORKERS.part("metrics").on_failure(OnFailure::Ignore);
+    let metrics = world.declare(part, quick());
+    let slow = Script {
+        up_after: Some(500),
+        ..quick()
+    };
+    world.declare(Stage::STORES.part("db"), slow);
+    world.run_to(100);
+    world.give(Event::Ended(metrics, 1, Ending::Failed("nobody".into())));
+    world.run_to(1_000);
+    assert_eq!(world.count(|action| *action == Action::Ready), 1);
+}
