@@ -85,6 +85,10 @@ fn defined(name: &str, files: &[OsString], words: &[String]) -> Result<Vec<Spec>
         return Err(failure);
     }
     let mut specs: Vec<Spec> = read.loaded.into_iter().map(|one| one.spec).collect();
+    for spec in &mut specs {
+        // The manager has begun this process as that account; its programs are born as it.
+        spec.process.user = None;
+    }
     if let [spec] = specs.as_mut_slice()
         && let Some(command) = spec.start.last_mut()
     {
