@@ -18,6 +18,7 @@ use crate::files;
 use crate::host::boot::{self, Step};
 use crate::host::directories::Owner;
 use crate::host::endpoint::EndpointError;
+use crate::host::foreground;
 use crate::said::{Said, When};
 use crate::ui::{Form, Ui};
 use crate::watch::quoted;
@@ -97,6 +98,7 @@ impl Install {
             self.show(&file, &text, &steps, context)?;
             return Ok(Exit::Done);
         }
+        foreground::prepare_directories()?;
         write(&file, &text)?;
         if context.ui.form == Form::People {
             context.ui.note(&format!("wrote `{}`", file.display()));
