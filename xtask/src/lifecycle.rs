@@ -32,6 +32,7 @@ pub(crate) fn run() -> Result<(), String> {
         "warnings",
     ];
     cargo(&library("clippy", &strict))?;
+    documented()?;
     on_arm()?;
     cargo(&[
         "run",
@@ -47,6 +48,15 @@ pub(crate) fn run() -> Result<(), String> {
 
 fn library<'a>(verb: &'a str, more: &[&'a str]) -> Vec<&'a str> {
     [&[verb, "--locked", "-p", "aplomb-lifecycle"], more].concat()
+}
+
+/// No link of the documentation leads nowhere.
+fn documented() -> Result<(), String> {
+    let status = Command::new("cargo")
+        .args(library("doc", &["--features", "http", "--no-deps"]))
+        .env("RUSTDOCFLAGS", "-D warnings")
+        .status();
+    ended("the documentation", status)
 }
 
 fn on_arm() -> Result<(), String> {

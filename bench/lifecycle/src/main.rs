@@ -1,14 +1,22 @@
 //! Measures what the lifecycle library claims: stops under load beside its peers, parallel start and stop, work handed off.
 //!
-//! `cargo run --release --manifest-path bench/lifecycle/Cargo.toml [stop|start|hand-off]`, from the root of the repository.
+//! `cargo run --release --manifest-path bench/lifecycle/Cargo.toml [stop|http2|start|hand-off]`, from the root of the repository.
 //! It builds what it needs, prints tables, and keeps nothing.
 
+#[path = "../../../crates/lifecycle/tests/e2e/frames.rs"]
+#[expect(dead_code, reason = "shared with the tests, which use more of it")]
+mod frames;
 mod hand_off;
+mod http2;
 #[path = "../../../crates/lifecycle/tests/e2e/load.rs"]
 #[expect(clippy::unwrap_used, dead_code, reason = "shared with the tests, which use more of it")]
 mod load;
 mod plain;
 mod process;
+#[path = "../../../crates/lifecycle/tests/e2e/quota.rs"]
+#[expect(dead_code, reason = "shared with the tests, which use more of it")]
+mod quota;
+mod servers;
 mod start;
 mod stop;
 
@@ -23,6 +31,9 @@ fn main() {
     assert!(built.is_ok_and(|status| status.success()), "the examples do not build");
     if matches!(what.as_str(), "" | "stop") {
         stop::table();
+    }
+    if matches!(what.as_str(), "" | "http2") {
+        http2::table();
     }
     if matches!(what.as_str(), "" | "start") {
         start::table();

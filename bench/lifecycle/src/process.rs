@@ -48,6 +48,22 @@ pub(crate) fn terminate(child: &mut Child) -> (Duration, Result<Option<i32>, ()>
     }
 }
 
+/// A process and all it has begun.
+pub(crate) fn tree(pid: u32) -> Vec<u32> {
+    let children = std::fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap_or_default();
+    let below = children.split_ascii_whitespace().filter_map(|child| child.parse().ok()).flat_map(tree);
+    std::iter::once(pid).chain(below).collect()
+}
+
+/// An end as the tables show it.
+pub(crate) fn exit_words(exit: Result<Option<i32>, ()>) -> String {
+    match exit {
+        Ok(Some(code)) => code.to_string(),
+        Ok(None) => "signal".into(),
+        Err(()) => "hung".into(),
+    }
+}
+
 pub(crate) fn middle(values: &mut [u64]) -> u64 {
     values.sort_unstable();
     values[values.len() / 2]

@@ -120,9 +120,6 @@ pub(crate) struct EngineArgs {
     /// Start and stop one service after the other, for comparison
     #[arg(long)]
     pub(crate) sequential: bool,
-    /// Say whether this program reads state of that format, and end
-    #[arg(long, value_name = "FORMAT")]
-    pub(crate) reads_state: Option<u32>,
     /// Load and start these unit files, or all in these directories
     #[arg(long, value_name = "PATH")]
     pub(crate) load: Vec<PathBuf>,

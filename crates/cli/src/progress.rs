@@ -155,6 +155,7 @@ pub(crate) fn news(event: &Event, aim: Aim) -> Option<String> {
         EventKind::RestartPlanned { .. }
         | EventKind::StopStep { .. }
         | EventKind::Leftovers { .. }
+        | EventKind::Explained { .. }
         | EventKind::Killed { .. }
         | EventKind::Skipped
         | EventKind::Health { .. }
@@ -222,6 +223,7 @@ impl Row {
             | EventKind::RestartPlanned { .. }
             | EventKind::StopStep { .. }
             | EventKind::Leftovers { .. }
+            | EventKind::Explained { .. }
             | EventKind::Killed { .. }
             | EventKind::Health { .. }
             | EventKind::Watchdog

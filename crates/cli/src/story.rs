@@ -18,6 +18,13 @@ pub(crate) fn what(kind: &EventKind) -> String {
         }
         EventKind::StopStep { step, grace_ms } => stop_step(step, *grace_ms),
         EventKind::StillStopping { left_ms, processes } => still(*left_ms, *processes),
+        EventKind::Explained {
+            verdict,
+            confidence,
+            ..
+        } => {
+            format!("hangs: {verdict}, {confidence}")
+        }
         EventKind::Leftovers { names } => format!("left over: {}", words::list(names)),
         EventKind::Killed { processes } => format!("killed by force: {}", processes_of(*processes)),
         EventKind::Health {

@@ -155,6 +155,7 @@ pub(crate) mod tests {
             restarts: 0,
             next: None,
             last_run: None,
+            why: None,
             unhealthy: false,
             log_dropped: 0,
             log_files: Vec::new(),

@@ -103,6 +103,21 @@ pub enum RunEvent {
     Thawed(Result<(), Rc<str>>),
     /// A request to end reached nobody: a signal where `None`, else that of a step of the stop plan.
     Unheard(Option<Request>),
+    /// The answer to [`Do::Explain`]: it is written down, or it could not be found out.
+    Explained,
+}
+
+/// What a run should do and does not, so that force follows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Question {
+    /// End.
+    Stop,
+    /// Become ready, or end, in time.
+    Start,
+    /// Answer its health probe.
+    Health,
+    /// Give a sign of life.
+    Hang,
 }
 
 /// How conditions and assertions came out.
@@ -179,6 +194,8 @@ pub enum Do {
     /// Each takes back the other, answered or not; thawing what is not frozen is no error.
     Freeze,
     Thaw,
+    /// Find out what the run hangs on and write it down; answered by `Explained`, whatever came of it.
+    Explain(Question),
     /// From now on `TreeEmpty` is told, once; at once where it is empty already.
     WatchTree,
     /// The run is over, told once of each, even of one for which nothing had to be done. What is left of the tree is

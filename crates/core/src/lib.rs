@@ -24,8 +24,8 @@ mod world;
 
 pub use because::{Because, seconds};
 pub use event::{
-    Action, Checked, Do, Event, Fact, Health, How, InstanceId, Notify, RunEvent, Shown, Target,
-    Task, Wish,
+    Action, Checked, Do, Event, Fact, Health, How, InstanceId, Notify, Question, RunEvent, Shown,
+    Target, Task, Wish,
 };
 pub use quantity::{Bytes, Duration, End, ExitCode, Instant, RunId, Wall};
 pub use signal::Signal;

@@ -9,13 +9,13 @@
 
 mod budget;
 mod capture;
+pub mod go;
 pub mod graph;
 pub mod judge;
 mod memory;
 mod report;
 pub mod scene;
 pub mod stack;
-mod stacks;
 mod verdict;
 mod words;
 
@@ -32,6 +32,5 @@ pub use budget::Budget;
 pub use capture::{Answer, ask, capture};
 pub use memory::{Mapping, Memory, ReadError};
 pub use report::{Actor, Cost, Harmed, Other, Report};
-pub use stacks::{NoStacks, Registers, Stacks};
 pub use system::{lives, named};
 pub use verdict::{Evidence, Strength, VerdictKind};

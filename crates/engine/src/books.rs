@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, VecDeque};
 
 use aplomb_core::{Because, End, Fact, InstanceId, Instant, RunId, Shown, Task, Wall, seconds};
 use aplomb_platform::StreamId;
-use aplomb_protocol::{Event, EventKind, LastRun, Milestones, State};
+use aplomb_protocol::{Event, EventKind, Explanation, LastRun, Milestones, State};
 use serde::{Deserialize, Serialize};
 
 /// How many events are remembered for `events --replay`.
@@ -16,6 +16,8 @@ const REMEMBERED: usize = 1024;
 pub(crate) struct Book {
     pub milestones: Milestones,
     pub last_run: Option<Box<LastRun>>,
+    /// Why it hung, when that was last asked.
+    pub why: Option<Box<Explanation>>,
     /// The program's own words.
     pub says: Option<String>,
     pub ready: bool,

@@ -86,6 +86,7 @@ impl<P: Platform> Engine<P> {
                 let thawed = self.with_tree(run, |platform, tree| platform.thaw(tree));
                 self.run_event(instance, run, RunEvent::Thawed(thawed));
             }
+            Do::Explain(question) => self.explain(instance, run, question),
             Do::WatchTree => match self.runs.get(run).and_then(|held| held.tree) {
                 Some(tree) => self.platform.watch_empty(tree),
                 None => self.run_event(instance, run, RunEvent::TreeEmpty),
@@ -193,6 +194,8 @@ impl<P: Platform> Engine<P> {
             self.drop_probe(probe);
         }
         self.matched.remove(&run);
+        // There is nothing left to look at.
+        self.look_due(run);
         self.name_those_left(instance, run);
         let Some(held) = self.runs.over(run) else {
             return;

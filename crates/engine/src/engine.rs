@@ -1,9 +1,8 @@
 //! The loop: wait, ask the core, do what it says; and the doors through which the world comes in.
 
 use std::collections::VecDeque;
-use std::fs::{self, File};
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use aplomb_core::{
     Action, Because, Duration, End, Event, How, InstanceId, Instant, RunEvent, RunId, Shown,
@@ -15,6 +14,7 @@ use aplomb_protocol::EventKind;
 use crate::Machine;
 use crate::books::{Books, When};
 use crate::desk::Desk;
+use crate::explaining::{Explainer, Looks};
 use crate::hooks::Hooks;
 use crate::host::Host;
 use crate::outlet::Outlet;
@@ -22,6 +22,7 @@ use crate::prove::Probes;
 use crate::record::Entry;
 use crate::requests::Waiting;
 use crate::runs::{Owner, Runs};
+use crate::state_directory::StateDirectory;
 use crate::succession::Legacy;
 use crate::timers::{Timer, Timers};
 
@@ -40,6 +41,8 @@ pub struct Options {
     pub end_when_down: bool,
     /// Signals that are not about us (USR1, USR2, HUP …) go on to the main processes.
     pub forward_signals: bool,
+    /// Who finds out why a run hangs before it is ended by force. `None`: nobody.
+    pub explainer: Option<Explainer>,
     /// This program's version, for whoever asks.
     pub version: String,
 }
@@ -51,8 +54,6 @@ pub struct Ending {
     pub code: u32,
     /// Why the only service failed, where it did.
     pub failed: Option<String>,
-    /// Nobody asked for the end: every service was down.
-    pub by_itself: bool,
 }
 
 /// Why an engine could not begin, or go on.
@@ -84,6 +85,7 @@ pub struct Engine<P: Platform> {
     /// Runs whose output had the line that makes them ready.
     pub(crate) matched: std::collections::BTreeSet<RunId>,
     pub(crate) hooks: Hooks,
+    pub(crate) looks: Looks,
     pub(crate) timers: Timers,
     pub(crate) outlet: Outlet,
     /// Streams whose pipe has been made.
@@ -104,7 +106,6 @@ pub struct Engine<P: Platform> {
     pub(crate) have_been_up: bool,
     /// Why the only service failed.
     failed: Option<String>,
-    by_itself: bool,
     /// The socket for sd_notify is open.
     pub(crate) notifies: bool,
     /// What is written down for the engine after this one.
@@ -174,6 +175,7 @@ impl<P: Platform> Engine<P> {
             probes: Probes::default(),
             matched: std::collections::BTreeSet::new(),
             hooks: Hooks::default(),
+            looks: Looks::default(),
             timers: Timers::default(),
             outlet,
             streams: std::collections::BTreeSet::new(),
@@ -189,7 +191,6 @@ impl<P: Platform> Engine<P> {
             ending: Phase::Serving,
             have_been_up: false,
             failed: None,
-            by_itself: false,
             notifies: false,
             legacy: Legacy::nothing(),
         };
@@ -367,6 +368,7 @@ impl<P: Platform> Engine<P> {
             }
             Owner::Probe(probe) => self.probe_command_ended(probe, end),
             Owner::Hook(hook) => self.hook_ended(hook, end),
+            Owner::Look(run) => self.look_ended(run),
         }
     }
 
@@ -387,6 +389,7 @@ impl<P: Platform> Engine<P> {
         match timer {
             Timer::Probe(probe) => self.probe_due(probe),
             Timer::Hook(hook) => self.hook_due(hook),
+            Timer::Look(run) => self.look_due(run),
             Timer::FindMain(run) => self.find_main(run),
             Timer::StillStopping(run) => self.still_stopping(run),
             Timer::Lifeline => self.lifeline_due(),
@@ -477,7 +480,6 @@ impl<P: Platform> Engine<P> {
         Some(Ending {
             code,
             failed: self.failed.take(),
-            by_itself: self.by_itself,
         })
     }
 
@@ -512,7 +514,6 @@ impl<P: Platform> Engine<P> {
             }
         }
         self.failed = failed;
-        self.by_itself = true;
         self.shut_down(How::Plan, code, "the service is down");
     }
 
@@ -539,7 +540,6 @@ impl<P: Platform> Engine<P> {
         Ending {
             code: 0,
             failed: None,
-            by_itself: false,
         }
     }
 
@@ -619,93 +619,4 @@ fn end_code(end: End) -> u32 {
         End::Unknown => 0,
         End::Unattended => 1,
     }
-}
-
-/// A directory of what outlives an engine.
-#[derive(Debug)]
-pub struct StateDirectory {
-    path: PathBuf,
-    /// Held while we live; by the keeper, where there is one.
-    lock: Option<File>,
-}
-
-/// Run numbers set aside at each beginning: more than any engine's life uses.
-const RESERVED: u64 = 1 << 32;
-
-impl StateDirectory {
-    /// Makes the directory if it is missing, and locks it, so that no two engines share it.
-    ///
-    /// # Errors
-    /// Another engine has it, or it cannot be made.
-    pub fn claim(path: &Path) -> Result<StateDirectory, EngineError> {
-        let fail = |source| EngineError::StateDirectory {
-            path: path.to_owned(),
-            source,
-        };
-        fs::create_dir_all(path).map_err(fail)?;
-        // Opened to be read: a directory that takes nothing any more may still be locked.
-        let name = path.join("lock");
-        let lock = match File::create(&name) {
-            Err(_) if name.is_file() => File::open(&name),
-            opened => opened,
-        };
-        let lock = lock.map_err(fail)?;
-        match lock.try_lock() {
-            Ok(()) => {}
-            Err(fs::TryLockError::WouldBlock) => {
-                return Err(EngineError::StateInUse {
-                    path: path.to_owned(),
-                });
-            }
-            Err(fs::TryLockError::Error(source)) => return Err(fail(source)),
-        }
-        Ok(StateDirectory {
-            path: path.to_owned(),
-            lock: Some(lock),
-        })
-    }
-
-    /// A directory that was claimed before, by somebody who still holds it for us.
-    pub fn held_by_keeper(path: &Path) -> StateDirectory {
-        StateDirectory {
-            path: path.to_owned(),
-            lock: None,
-        }
-    }
-
-    pub fn path(&self) -> &Path {
-        &self.path
-    }
-
-    /// The lock, for whoever is to hold it from now on.
-    pub fn take_lock(&mut self) -> Option<File> {
-        self.lock.take()
-    }
-
-    /// The number of the next run, never used before, as far as this directory remembers. Where it cannot be written,
-    /// the clock gives a number no other engine has used.
-    fn reserve_runs(&self) -> RunId {
-        reserve_runs(&self.path).unwrap_or_else(|_| {
-            let now = std::time::SystemTime::now();
-            let since = now
-                .duration_since(std::time::UNIX_EPOCH)
-                .unwrap_or_default();
-            RunId(1 << 62 | u64::try_from(since.as_nanos()).unwrap_or(0) >> 2)
-        })
-    }
-}
-
-/// Reads the first unused run number and writes down that a whole block is used from now on, the new file in place of
-/// the old in one step. A damaged file costs nothing but a jump past everything it could have said.
-fn reserve_runs(path: &Path) -> io::Result<RunId> {
-    let file = path.join("next-run");
-    let first = match fs::read_to_string(&file) {
-        Ok(text) => text.trim().parse().unwrap_or(1 << 62),
-        Err(why) if why.kind() == io::ErrorKind::NotFound => 1,
-        Err(why) => return Err(why),
-    };
-    let next = path.join("next-run.new");
-    fs::write(&next, format!("{}\n", first + RESERVED))?;
-    fs::rename(&next, &file)?;
-    Ok(RunId(first))
 }

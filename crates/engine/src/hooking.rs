@@ -164,6 +164,13 @@ impl<P: Platform> Engine<P> {
             Some(End::Signal { signal, .. }) => tell("APLOMB_EXIT_SIGNAL", signal.to_string()),
             Some(End::Unknown | End::Unattended) | None => {}
         }
+        if let Some(why) = self.books.get(instance).and_then(|book| book.why.as_ref())
+            && run.is_some_and(|run| run.0 == why.run)
+        {
+            tell("APLOMB_WHY", why.summary.clone());
+            tell("APLOMB_WHY_VERDICT", why.verdict.clone());
+            tell("APLOMB_WHY_FILE", why.file.clone());
+        }
         facts
     }
 }

@@ -7,7 +7,7 @@ use aplomb_core::{InstanceId, Spec};
 use aplomb_platform::Platform;
 use aplomb_protocol::{EventKind, Fault, FaultKind, LoadFile};
 use aplomb_units::render::{Style, Texts};
-use aplomb_units::world::{Fact, FileKind};
+use aplomb_units::world::{Fact, FileKind, Impossible};
 use aplomb_units::{Options, Severity, Source, World};
 
 use crate::Machine;
@@ -202,6 +202,14 @@ impl World for Surroundings {
 
     fn head(&self, path: &str) -> Option<Vec<u8>> {
         self.machine.head(path)
+    }
+
+    fn search_path(&self, directories: &[String]) -> String {
+        self.machine.search_path(directories)
+    }
+
+    fn impossible(&self, spec: &Spec) -> Vec<Impossible> {
+        self.machine.impossible(spec)
     }
 
     fn find_program(&self, name: &str, search_path: &str) -> Option<String> {

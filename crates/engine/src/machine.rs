@@ -5,8 +5,10 @@
 use std::fs;
 use std::path::Path;
 
-use aplomb_units::World;
-use aplomb_units::world::{Fact, FileKind};
+use aplomb_core::Spec;
+use aplomb_platform::{Inability, Part};
+use aplomb_units::world::{Fact, FileKind, Impossible};
+use aplomb_units::{Field, World};
 
 /// The machine this program runs on.
 #[derive(Debug, Clone, Copy, Default)]
@@ -160,6 +162,14 @@ impl World for Machine {
         std::env::var(name).ok()
     }
 
+    fn impossible(&self, spec: &Spec) -> Vec<Impossible> {
+        let inabilities = aplomb_platform::inabilities(spec);
+        inabilities
+            .into_iter()
+            .map(|one| impossible(spec, one))
+            .collect()
+    }
+
     fn fact(&self, fact: Fact) -> Option<String> {
         let own = |root: &str, variable: &str, below_home: &str| {
             if own_id("Uid").as_deref() == Some("0") {
@@ -197,6 +207,23 @@ impl World for Machine {
             Fact::TemporaryDirectory => Some("/tmp".to_owned()),
             Fact::PersistentTemporaryDirectory => Some("/var/tmp".to_owned()),
         }
+    }
+}
+
+/// An inability of the platform with the place in a unit it is about.
+fn impossible(spec: &Spec, inability: Inability) -> Impossible {
+    let value = |value: &Option<String>| value.clone().unwrap_or_default();
+    let said = match inability.part {
+        Part::Unit => None,
+        Part::StopPlan => Some((Field::StopPlan, String::new())),
+        Part::User => Some((Field::User, value(&spec.process.user))),
+        Part::Group => Some((Field::Group, value(&spec.process.group))),
+        Part::Listen => None,
+    };
+    Impossible {
+        said,
+        what: inability.what,
+        instead: inability.instead.to_owned(),
     }
 }
 

@@ -18,6 +18,12 @@ pub(crate) enum ToPump {
         stream: StreamId,
         settings: Arc<Settings>,
     },
+    /// Its pipe is one an earlier engine made: what that one had in hand is this one's.
+    Found {
+        stream: StreamId,
+    },
+    /// All pipes of an earlier engine have been found that are there.
+    Begin,
     /// A run begins: a file that is emptied at each start is emptied.
     RunBegins {
         stream: StreamId,
@@ -120,9 +126,10 @@ impl Outlet {
     ) -> std::io::Result<()> {
         self.tell(ToPump::Open { stream, settings });
         let found = self.handle.find(stream, keepsake);
-        if found.is_err() {
-            self.tell(ToPump::Close { stream });
-        }
+        self.tell(match found {
+            Ok(()) => ToPump::Found { stream },
+            Err(_) => ToPump::Close { stream },
+        });
         found
     }
 

@@ -4,6 +4,8 @@
 //! It never waits for a disk that is full, nor lets one that floods starve another: each pipe gets one big read a turn.
 //! It holds one buffer for all, and owns nothing of the engine: they talk in messages.
 
+mod held;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Write};
 use std::sync::mpsc::{Receiver, Sender, TryRecvError};
@@ -12,9 +14,10 @@ use std::time::{Instant as Clock, SystemTime};
 
 use aplomb_core::{Instant, RunId};
 use aplomb_logs::{Carrier, Desk, Fact, Loss, Now, Origin, Progress, Stream, Wall, Zone};
-use aplomb_platform::{PumpEvent, PumpPort, StreamId};
+use aplomb_platform::{LastingMemory, PumpEvent, PumpPort, StreamId};
 use regex_lite::Regex;
 
+use crate::hold::{Hold, Leftover};
 use crate::outlet::{FromPump, ToPump};
 
 /// One read: a whole pipe of the largest size we ask for, and the room for it is shared by all streams.
@@ -33,6 +36,8 @@ const WATCHED: usize = 16 << 10;
 struct Way {
     stream: Stream,
     watch: Option<Box<Watch>>,
+    /// What its pipe is known by to an engine after this one.
+    pipe: Option<u64>,
     /// Its entry among the appointments.
     wakes: Option<Instant>,
 }
@@ -53,7 +58,10 @@ struct Loop {
     /// When streams have something to do although nobody writes. Only those that have are looked at.
     due: BTreeSet<(Instant, StreamId)>,
     desk: Desk,
-    buffer: Vec<u8>,
+    buffer: Buffer,
+    hold: Option<Hold>,
+    /// What an engine before us had in hand, as long as its pipes are being found.
+    leftover: Option<Leftover>,
     origin: Clock,
     /// How far the compression of rotated files has come.
     compression: Progress,
@@ -64,8 +72,31 @@ struct Loop {
 /// The port is used by the loop and, for datagrams, from inside the desk: one thread, two names for it.
 type Shared = Arc<Mutex<Box<dyn PumpPort>>>;
 
+/// Where chunks are read to.
+enum Buffer {
+    Own(Vec<u8>),
+    /// Whoever comes after us finds it.
+    Lasting(Box<dyn LastingMemory>),
+    /// Lent to a read under way.
+    Lent,
+}
+
+impl Buffer {
+    fn bytes(&mut self) -> &mut [u8] {
+        match self {
+            Buffer::Own(bytes) => bytes,
+            Buffer::Lasting(memory) => memory.bytes(),
+            Buffer::Lent => &mut [],
+        }
+    }
+}
+
 /// Carries on until told to quit or the engine is gone.
-pub(crate) fn run(port: Box<dyn PumpPort>, inbox: &Receiver<ToPump>, out: Sender<FromPump>) {
+pub(crate) fn run(mut port: Box<dyn PumpPort>, inbox: &Receiver<ToPump>, out: Sender<FromPump>) {
+    let (hold, buffer, leftover) = match Hold::open(&mut *port, READ) {
+        Some((hold, memory, leftover)) => (Some(hold), Buffer::Lasting(memory), leftover),
+        None => (None, Buffer::Own(vec![0; READ]), Leftover::default()),
+    };
     let port: Shared = Arc::new(Mutex::new(port));
     let carrier = Box::new(Outward { port: port.clone() });
     let mut pump = Loop {
@@ -73,13 +104,21 @@ pub(crate) fn run(port: Box<dyn PumpPort>, inbox: &Receiver<ToPump>, out: Sender
         out,
         ways: BTreeMap::new(),
         due: BTreeSet::new(),
-        desk: Desk::new(Zone::local(), carrier),
-        buffer: vec![0; READ],
+        desk: match &hold {
+            Some(hold) => Desk::told(Zone::local(), carrier, Box::new(hold.clone())),
+            None => Desk::new(Zone::local(), carrier),
+        },
+        buffer,
+        hold,
+        leftover: None,
         origin: Clock::now(),
         compression: Progress::Idle { until: None },
         spoke: false,
     };
     let mut events = Vec::new();
+    if pump.recover(leftover, inbox) == Told::Quit {
+        return;
+    }
     loop {
         let until = pump.next_wake();
         if pump.wait(until, &mut events).is_err() {
@@ -253,17 +292,20 @@ impl Loop {
                     Box::new(Way {
                         stream: Stream::new(settings),
                         watch: None,
+                        pipe: None,
                         wakes: None,
                     }),
                 );
                 self.with_way(stream, |_, _, _| {});
             }
+            ToPump::Found { stream } => self.found(stream),
+            ToPump::Begin => self.leftover = None,
             ToPump::RunBegins { stream } => {
                 self.with_way(stream, |way, now, desk| way.stream.begin(now, desk))
             }
             ToPump::RunEnded { stream } => {
                 self.drain(stream);
-                self.with_way(stream, |way, now, desk| way.stream.finish(now, desk));
+                self.finish(stream);
             }
             ToPump::Watch {
                 stream,
@@ -280,7 +322,11 @@ impl Loop {
             }
             ToPump::Close { stream } => {
                 self.drain(stream);
-                self.with_way(stream, |way, now, desk| way.stream.finish(now, desk));
+                self.finish(stream);
+                let pipe = self.pipe_of(stream);
+                if let (Some(hold), Some(pipe)) = (&self.hold, pipe) {
+                    hold.forget(pipe);
+                }
                 self.with_port(|port| port.detach(stream));
                 self.forget(stream);
             }
@@ -319,9 +365,18 @@ impl Loop {
 
     /// One read of one stream: whoever writes more gets the next turn.
     fn read(&mut self, id: StreamId) -> ReadOnce {
-        let mut buffer = std::mem::take(&mut self.buffer);
-        let read = self.with_port(|port| port.read(id, &mut buffer));
-        let outcome = match read {
+        let mut lent = std::mem::replace(&mut self.buffer, Buffer::Lent);
+        let outcome = match (self.hold.clone(), self.pipe_of(id)) {
+            (Some(hold), Some(pipe)) => self.read_held(id, &hold, pipe, lent.bytes()),
+            (None, _) | (_, None) => self.read_into(id, lent.bytes()),
+        };
+        self.buffer = lent;
+        outcome
+    }
+
+    fn read_into(&mut self, id: StreamId, buffer: &mut [u8]) -> ReadOnce {
+        let read = self.with_port(|port| port.read(id, buffer));
+        match read {
             Ok(0) => {
                 self.with_port(|port| port.detach(id));
                 ReadOnce::Ended
@@ -331,9 +386,7 @@ impl Loop {
                 ReadOnce::Some
             }
             Err(_) => ReadOnce::Nothing,
-        };
-        self.buffer = buffer;
-        outcome
+        }
     }
 
     fn take(&mut self, id: StreamId, chunk: &[u8]) {
@@ -371,7 +424,7 @@ impl Loop {
         let ids: Vec<_> = self.ways.keys().copied().collect();
         for id in ids {
             self.drain(id);
-            self.with_way(id, |way, now, desk| way.stream.finish(now, desk));
+            self.finish(id);
         }
     }
 

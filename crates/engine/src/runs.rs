@@ -14,6 +14,8 @@ pub(crate) enum Owner {
     Task(RunId, Task),
     Probe(ProbeId),
     Hook(HookId),
+    /// Looks why this run hangs.
+    Look(RunId),
 }
 
 /// The system's side of one run.

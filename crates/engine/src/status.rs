@@ -50,6 +50,7 @@ impl<P: Platform> Engine<P> {
             restarts: standing.restarts,
             next: next_step(&standing, now),
             last_run: book.last_run.as_deref().cloned(),
+            why: book.why.as_deref().cloned(),
             unhealthy: book.unhealthy,
             log_dropped: book.dropped_lines + book.dropping.values().sum::<u64>(),
             log_files: self.log_files(standing.spec),

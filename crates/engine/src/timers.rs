@@ -14,6 +14,8 @@ pub(crate) enum Timer {
     Probe(ProbeId),
     /// A hook has used up its time.
     Hook(HookId),
+    /// Whoever looks why this run hangs has used up its time.
+    Look(RunId),
     /// Another look for the main process of a program that forked.
     FindMain(RunId),
     /// Another word on what a stop still waits for.

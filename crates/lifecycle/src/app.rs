@@ -19,6 +19,16 @@ use crate::part::{Part, PartId, Prerequisite};
 pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
 /// An application under way.
+///
+/// ```
+/// use aplomb_lifecycle::{App, BoxError, Stage, app};
+///
+/// fn set_up(app: App) -> Result<(), BoxError> {
+///     app.thread(Stage::WORKERS.part("once"), |_| Ok(()));
+///     Ok(())
+/// }
+/// assert_eq!(app("batch").run_sync(set_up), std::process::ExitCode::SUCCESS);
+/// ```
 #[derive(Debug, Clone)]
 pub struct App {
     pub(crate) name: Arc<str>,
@@ -30,6 +40,15 @@ pub struct App {
 }
 
 /// A registered component.
+///
+/// ```no_run
+/// # use aplomb_lifecycle::{App, Stage};
+/// # fn register(app: &App) {
+/// let writer = app.thread(Stage::STORES.part("writer"), |ctx| { ctx.park(); Ok(()) });
+/// assert_eq!(writer.name(), "writer");
+/// app.thread(Stage::STORES.part("indexer").after(&writer), |ctx| { ctx.park(); Ok(()) });
+/// # }
+/// ```
 #[derive(Debug, Clone)]
 pub struct Handle {
     id: PartId,
@@ -38,6 +57,14 @@ pub struct Handle {
 
 impl Handle {
     /// The name it was declared with.
+    ///
+    /// ```no_run
+    /// # use aplomb_lifecycle::{App, Stage};
+    /// # fn register(app: &App) {
+    /// let handle = app.thread(Stage::WORKERS.part("tail"), |ctx| { ctx.park(); Ok(()) });
+    /// eprintln!("{}: registered {}", app.name(), handle.name());
+    /// # }
+    /// ```
     #[must_use]
     pub fn name(&self) -> &str {
         &self.cell.name
@@ -63,6 +90,14 @@ impl App {
     }
 
     /// The application nested in this one as `group`.
+    ///
+    /// ```no_run
+    /// # use aplomb_lifecycle::{App, Stage};
+    /// # fn register(app: &App) {
+    /// let handle = app.thread(Stage::WORKERS.part("tail"), |ctx| { ctx.park(); Ok(()) });
+    /// eprintln!("{}: registered {}", app.name(), handle.name());
+    /// # }
+    /// ```
     pub(crate) fn nested(&self, group: GroupId, name: String) -> Self {
         let link = Link {
             post: self.link.post.clone(),
@@ -79,6 +114,13 @@ impl App {
     }
 
     /// The application's name.
+    ///
+    /// ```
+    /// aplomb_lifecycle::app("orders").run_sync(|app| {
+    ///     assert_eq!(app.name(), "orders");
+    ///     Ok(())
+    /// });
+    /// ```
     #[must_use]
     pub fn name(&self) -> &str {
         &self.name
@@ -115,6 +157,24 @@ impl App {
     }
 
     /// As [`App::thread`], for work that can be started again: [`crate::OnFailure::Restart`] and repeated attempts apply.
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    /// use std::sync::atomic::{AtomicU32, Ordering};
+    /// use aplomb_lifecycle::{OnFailure, Stage, app};
+    ///
+    /// let lives = Arc::new(AtomicU32::new(0));
+    /// let counted = Arc::clone(&lives);
+    /// app("moody").observe(|_| {}).run_sync(move |app| {
+    ///     let part = Stage::WORKERS.part("moody").on_failure(OnFailure::Restart);
+    ///     app.thread_restarting(part, move |_| match counted.fetch_add(1, Ordering::SeqCst) {
+    ///         0 => Err("not yet".into()),
+    ///         _ => Ok(()),
+    ///     });
+    ///     Ok(())
+    /// });
+    /// assert_eq!(lives.load(Ordering::SeqCst), 2);
+    /// ```
     pub fn thread_restarting<F>(&self, mut part: Part, work: F) -> Handle
     where
         F: FnMut(Ctx) -> Result<(), BoxError> + Clone + Send + 'static,
@@ -164,12 +224,28 @@ impl App {
     }
 
     /// True from readiness until the stop request.
+    ///
+    /// ```
+    /// use aplomb_lifecycle::app;
+    /// app("once").run_sync(|app| {
+    ///     assert!(!app.is_ready(), "this set-up is not over");
+    ///     Ok(())
+    /// });
+    /// ```
     #[must_use]
     pub fn is_ready(&self) -> bool {
         self.whole.ready.load(Ordering::SeqCst)
     }
 
     /// Resolves when the application was asked to stop.
+    ///
+    /// ```no_run
+    /// # async fn deregister_from_the_registry() {}
+    /// # async fn heartbeat(app: aplomb_lifecycle::App) {
+    /// app.unready().await;
+    /// deregister_from_the_registry().await;
+    /// # }
+    /// ```
     pub fn unready(&self) -> impl Future<Output = ()> + Send + Unpin + use<> {
         self.whole
             .cell

@@ -89,7 +89,19 @@ impl Begun {
     }
 }
 
-/// The application inside a program's own runtime; see [`Builder::install`].
+/// The application inside a program's own runtime; see [`crate::Builder::install`].
+///
+/// ```
+/// use aplomb_lifecycle::{Stage, app};
+///
+/// # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
+/// let life = app("orders").install().unwrap();
+/// let own = life.app().clone();
+/// life.app().spawn(Stage::WORKERS.part("once"), async move |_| { own.stop(); Ok(()) });
+/// life.registered();
+/// assert_eq!(life.wait().await.exit, 0);
+/// # });
+/// ```
 #[cfg(feature = "tokio")]
 #[derive(Debug)]
 pub struct Lifecycle {
@@ -100,17 +112,40 @@ pub struct Lifecycle {
 #[cfg(feature = "tokio")]
 impl Lifecycle {
     /// Where to register components.
+    ///
+    /// ```no_run
+    /// # use aplomb_lifecycle::{Lifecycle, Stage};
+    /// # fn register(life: &Lifecycle) {
+    /// life.app().spawn(Stage::WORKERS.part("sweeper"), async |ctx| { ctx.stopping().await; Ok(()) });
+    /// # }
+    /// ```
     #[must_use]
     pub fn app(&self) -> &App {
         &self.begun.app
     }
 
     /// Says that all components are registered: readiness now depends on them alone.
+    ///
+    /// ```no_run
+    /// # use aplomb_lifecycle::{IoBudget, Lifecycle, Stage};
+    /// # fn register(life: &Lifecycle) {
+    /// life.app().resource(Stage::STORES.part("db"), IoBudget::DATABASE, || async { Ok(()) }, |()| async { Ok(()) });
+    /// life.registered(); // ready as soon as `db` is up, and not before
+    /// # }
+    /// ```
     pub fn registered(&self) {
         self.setup.ended(crate::machine::Ending::Done);
     }
 
     /// Waits until the stop is over, and gives the signals back. The caller ends the process.
+    ///
+    /// ```no_run
+    /// # use aplomb_lifecycle::Lifecycle;
+    /// # async fn end(life: Lifecycle) {
+    /// let report = life.wait().await;
+    /// std::process::exit(report.exit.into())
+    /// # }
+    /// ```
     pub async fn wait(self) -> Arc<Report> {
         let whole = Arc::clone(&self.begun.app.whole);
         whole.cell.until(|seen| seen.level >= Level::Abort).await;

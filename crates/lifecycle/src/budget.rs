@@ -29,6 +29,12 @@ impl IoBudget {
     pub const CACHE: Self = Self::new(1_000, 2_000);
 
     /// A budget in milliseconds.
+    ///
+    /// ```
+    /// use aplomb_lifecycle::IoBudget;
+    /// const SEARCH: IoBudget = IoBudget::new(500, 1_500);
+    /// assert_eq!(SEARCH.read.as_millis(), 1_500);
+    /// ```
     #[must_use]
     pub const fn new(connect_ms: u64, read_ms: u64) -> Self {
         Self {

@@ -10,6 +10,13 @@ use std::time::Duration;
 use serde::Serialize;
 
 /// Why the application stops.
+///
+/// ```
+/// use aplomb_lifecycle::{Cause, CauseKind, Sender};
+/// let sender = Sender::Process { pid: 2704, uid: 0, name: Some("bash".into()) };
+/// let cause = Cause { kind: CauseKind::Signal, signal: Some("SIGTERM".into()), sender: Some(sender) };
+/// assert_eq!(cause.to_string(), "SIGTERM from bash (pid 2704, uid 0)");
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Cause {
     /// The sort of request.
@@ -23,6 +30,15 @@ pub struct Cause {
 }
 
 /// The sorts of stop request.
+///
+/// ```
+/// use aplomb_lifecycle::{CauseKind, Notice, app};
+/// app("once").observe(|notice| {
+///     if let Notice::Stopping { cause, .. } = notice {
+///         assert_eq!(cause.kind, CauseKind::Finished);
+///     }
+/// }).run_sync(|_| Ok(()));
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum CauseKind {
@@ -47,6 +63,11 @@ pub enum CauseKind {
 }
 
 /// Who sent a signal.
+///
+/// ```
+/// use aplomb_lifecycle::Sender;
+/// assert_eq!(Sender::OutsidePidNamespace.to_string(), "from outside the PID namespace (container runtime?)");
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Sender {

@@ -9,12 +9,32 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::{Duration, Instant};
 
-use crate::cell::{Cell, Start};
+use crate::cell::Cell;
 use crate::life::{Link, Message};
 use crate::machine::{Event, Level, Run};
 use crate::part::PartId;
 
 /// The view a component has of its application.
+///
+/// ```
+/// use std::time::Duration;
+/// use aplomb_lifecycle::{BoxError, Ctx, Stage, app};
+///
+/// fn tail(ctx: Ctx) -> Result<(), BoxError> {
+///     while !ctx.park_timeout(Duration::from_millis(1)) {
+///         let _busy = ctx.in_flight("step");
+///     }
+///     ctx.progress("the rest is written");
+///     Ok(())
+/// }
+///
+/// let code = app("importer").run_sync(|app| {
+///     app.thread(Stage::WORKERS.part("tail"), tail);
+///     app.stop();
+///     Ok(())
+/// });
+/// assert_eq!(code, std::process::ExitCode::SUCCESS);
+/// ```
 #[derive(Debug, Clone)]
 pub struct Ctx {
     pub(crate) cell: Arc<Cell>,
@@ -27,6 +47,12 @@ pub struct Ctx {
 
 impl Ctx {
     /// The name it was declared with.
+    ///
+    /// ```no_run
+    /// # fn component(ctx: aplomb_lifecycle::Ctx) {
+    /// eprintln!("{} begins", ctx.name());
+    /// # }
+    /// ```
     #[must_use]
     pub fn name(&self) -> &str {
         &self.cell.name
@@ -57,16 +83,39 @@ impl Ctx {
     }
 
     /// Resolves when the time of this component is over.
+    ///
+    /// ```no_run
+    /// # async fn component(ctx: aplomb_lifecycle::Ctx, child: u32, kill: fn(u32)) {
+    /// ctx.aborted().await;
+    /// kill(child); // what this component would otherwise leave behind
+    /// # }
+    /// ```
     pub fn aborted(&self) -> impl Future<Output = ()> + Send + Unpin + use<> {
         self.reached(Level::Abort)
     }
 
     /// Resolves when the application as a whole was asked to stop, before this component's turn.
+    ///
+    /// ```no_run
+    /// # async fn component(ctx: aplomb_lifecycle::Ctx, announce: fn(bool)) {
+    /// announce(true);
+    /// ctx.unready().await;
+    /// announce(false); // while requests are still served
+    /// ctx.stopping().await;
+    /// # }
+    /// ```
     pub fn unready(&self) -> impl Future<Output = ()> + Send + Unpin + use<> {
         self.whole.until(|seen| seen.level >= Level::Stop)
     }
 
     /// True from the moment the application was asked to stop.
+    ///
+    /// ```no_run
+    /// # fn component(ctx: aplomb_lifecycle::Ctx) {
+    /// let keep_alive = !ctx.is_unready();
+    /// # let _ = keep_alive;
+    /// # }
+    /// ```
     #[must_use]
     pub fn is_unready(&self) -> bool {
         self.whole.seen().level >= Level::Stop
@@ -77,6 +126,15 @@ impl Ctx {
     }
 
     /// The level the stop has reached for this component.
+    ///
+    /// ```no_run
+    /// # fn component(ctx: aplomb_lifecycle::Ctx, left: Vec<u8>, send: fn(u8), requeue: fn(u8)) {
+    /// use aplomb_lifecycle::Level;
+    /// for message in left {
+    ///     if ctx.level() < Level::Hurry { send(message) } else { requeue(message) }
+    /// }
+    /// # }
+    /// ```
     #[must_use]
     pub fn level(&self) -> Level {
         self.cell.seen().level
@@ -127,6 +185,17 @@ impl Ctx {
     }
 
     /// Sleeps on the calling thread until the stop.
+    ///
+    /// ```no_run
+    /// # fn register(app: &aplomb_lifecycle::App, open: fn() -> std::fs::File) {
+    /// # use aplomb_lifecycle::Stage;
+    /// app.thread(Stage::TELEMETRY.part("spans"), move |ctx| {
+    ///     let file = open();
+    ///     ctx.park(); // until the stop
+    ///     Ok(file.sync_all()?)
+    /// });
+    /// # }
+    /// ```
     pub fn park(&self) {
         self.cell.wait(None, |seen| seen.level >= Level::Stop);
     }
@@ -158,8 +227,8 @@ impl Ctx {
         }
     }
 
-    /// Says that work goes on while stopping ("sending 3 of 10"). Where the platform grants more time for progress
-    /// (systemd, the service control manager), this is what buys it.
+    /// Says that work goes on while starting or stopping ("sending 3 of 10"). Where the platform grants more time for
+    /// progress (systemd, Aplomb, the service control manager), this is what buys it.
     ///
     /// ```no_run
     /// # fn component(ctx: aplomb_lifecycle::Ctx, parts: Vec<String>) {
@@ -185,8 +254,20 @@ impl Ctx {
     }
 
     /// For a component declared with [`crate::Part::announces`]: it is up now.
+    ///
+    /// ```no_run
+    /// # fn register(app: &aplomb_lifecycle::App, join: fn()) {
+    /// # use aplomb_lifecycle::Stage;
+    /// app.thread(Stage::INTAKE.part("consumer").announces(), move |ctx| {
+    ///     join();
+    ///     ctx.ready(); // from here on the application may be ready, too
+    ///     ctx.park();
+    ///     Ok(())
+    /// });
+    /// # }
+    /// ```
     pub fn ready(&self) {
-        self.cell.set_start(Start::Up);
+        self.cell.came_up(self.run);
         self.link.send(Message::Event(Event::Up(self.id, self.run)));
     }
 
@@ -195,7 +276,7 @@ impl Ctx {
     pub(crate) fn dropped(&self) -> impl Future<Output = ()> + Send + Unpin + use<> {
         let run = self.run;
         self.cell
-            .until(move |seen| seen.level >= Level::Abort || seen.cancelled >= run)
+            .until(move |seen| seen.level >= Level::Abort || seen.is_cancelled(run))
     }
 }
 
@@ -216,6 +297,14 @@ pub(crate) async fn either<F: Future>(
 }
 
 /// A piece of work under way; see [`Ctx::in_flight`].
+///
+/// ```no_run
+/// # fn component(ctx: aplomb_lifecycle::Ctx, export: fn()) {
+/// let busy = ctx.in_flight("nightly export");
+/// export();
+/// drop(busy); // done
+/// # }
+/// ```
 #[derive(Debug)]
 #[must_use = "the work counts as done when the guard is dropped"]
 pub struct InFlight {

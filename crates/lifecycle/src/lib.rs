@@ -82,6 +82,7 @@ mod part;
 mod plan;
 mod report;
 mod resource;
+mod run;
 #[cfg(feature = "tokio")]
 mod runtime;
 mod signal;
@@ -102,7 +103,7 @@ pub use app::{App, BoxError, Handle};
 #[cfg(feature = "tokio")]
 pub use begun::Lifecycle;
 pub use budget::IoBudget;
-pub use builder::{BeginError, Builder, ExitStyle};
+pub use builder::{Builder, ExitStyle};
 pub use cause::{Cause, CauseKind, Sender};
 pub use ctx::{Ctx, InFlight};
 pub use machine::{Again, Level, Outcome};
@@ -112,6 +113,7 @@ pub use os::signals::SignalError;
 pub use part::{OnFailure, Part, PartId, Prerequisite};
 pub use report::{ComponentReport, Report, SCHEMA, StageReport};
 pub use resource::{NotStarted, Resource, TimedOut};
+pub use run::BeginError;
 pub use signal::{OnSignal, Signal, Uncatchable};
 pub use sink::Sink;
 pub use stage::{Stage, StageTimes};

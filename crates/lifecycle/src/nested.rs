@@ -11,6 +11,17 @@ use crate::part::{Part, PartId, Prerequisite};
 use crate::stage::Stage;
 
 /// A registered nested application.
+///
+/// ```no_run
+/// # use aplomb_lifecycle::{App, Stage};
+/// # fn register(app: &App) {
+/// let ingest = app.nest_blocking(Stage::INTAKE.part("ingest"), |sub| {
+///     sub.thread(Stage::INTAKE.part("consumer"), |ctx| { ctx.park(); Ok(()) });
+///     Ok(())
+/// });
+/// app.thread(Stage::WORKERS.part("reporter").after(&ingest), |ctx| { ctx.park(); Ok(()) });
+/// # }
+/// ```
 #[derive(Debug, Clone)]
 pub struct Nested {
     handle: Handle,
@@ -19,11 +30,23 @@ pub struct Nested {
 
 impl Nested {
     /// Stops it alone, stage by stage; the rest of the program goes on.
+    ///
+    /// ```no_run
+    /// # fn on_maintenance(ingest: &aplomb_lifecycle::Nested) {
+    /// ingest.stop(); // `restart` brings it back
+    /// # }
+    /// ```
     pub fn stop(&self) {
         self.tell(false);
     }
 
     /// Stops it alone and starts it again.
+    ///
+    /// ```no_run
+    /// # fn on_new_settings(ingest: &aplomb_lifecycle::Nested) {
+    /// ingest.restart();
+    /// # }
+    /// ```
     pub fn restart(&self) {
         self.tell(true);
     }

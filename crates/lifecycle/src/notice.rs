@@ -11,6 +11,15 @@ use crate::cause::Cause;
 use crate::report::Report;
 
 /// Something worth a line.
+///
+/// ```
+/// use aplomb_lifecycle::{Notice, app};
+/// let builder = app("orders").observe(|notice| match notice {
+///     Notice::StillWaiting { held_by, .. } => held_by.iter().for_each(|held| eprintln!("waiting for {}", held.component)),
+///     other => eprintln!("{other}"),
+/// });
+/// # let _ = builder;
+/// ```
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub enum Notice {
@@ -62,6 +71,13 @@ pub enum Notice {
 }
 
 /// A component that is waited for.
+///
+/// ```
+/// use std::time::Duration;
+/// use aplomb_lifecycle::Held;
+/// let held = Held { component: "db".into(), waited: Duration::from_secs(12), doing: vec!["sweep for 11 s".into()] };
+/// assert_eq!(held.to_string(), "db (12 s; sweep for 11 s)");
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Held {
     /// Its name.

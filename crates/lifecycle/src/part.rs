@@ -7,10 +7,29 @@ use std::time::Duration;
 use crate::{IoBudget, Stage};
 
 /// Identifies a component within its application. Never reused.
+///
+/// ```no_run
+/// # use aplomb_lifecycle::{App, Prerequisite, Stage};
+/// # fn register(app: &App) {
+/// let writer = app.thread(Stage::STORES.part("writer"), |ctx| { ctx.park(); Ok(()) });
+/// let id = writer.part_id(); // small enough to pass around
+/// app.thread(Stage::STORES.part("indexer").after(&id), |ctx| { ctx.park(); Ok(()) });
+/// # }
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct PartId(pub(crate) u32);
 
 /// Whatever can be waited for with [`Part::after`].
+///
+/// ```no_run
+/// # use aplomb_lifecycle::{App, Prerequisite, Resource, Stage};
+/// fn reporter(app: &App, needs: &impl Prerequisite) {
+///     app.thread(Stage::WORKERS.part("reporter").after(needs), |ctx| { ctx.park(); Ok(()) });
+/// }
+/// # fn register(app: &App, db: &Resource<u8>) {
+/// reporter(app, db);
+/// # }
+/// ```
 pub trait Prerequisite {
     /// The component that has to be up first, and to be stopped last.
     fn part_id(&self) -> PartId;
@@ -23,6 +42,16 @@ impl Prerequisite for PartId {
 }
 
 /// What happens when a component that was up fails or panics.
+///
+/// ```
+/// use aplomb_lifecycle::{OnFailure, Stage, app};
+/// let code = app("tolerant").observe(|_| {}).run_sync(|app| {
+///     let part = Stage::WORKERS.part("metrics").on_failure(OnFailure::Ignore);
+///     app.thread(part, |_| Err("nobody takes them".into()));
+///     Ok(())
+/// });
+/// assert_eq!(code, std::process::ExitCode::SUCCESS);
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum OnFailure {
     /// The application is stopped in order; exit code 1, or 70 after a panic. The default.
@@ -36,6 +65,12 @@ pub enum OnFailure {
 }
 
 /// The declaration of one component.
+///
+/// ```
+/// use aplomb_lifecycle::{IoBudget, OnFailure, Stage};
+/// let part = Stage::STORES.part("cache").optional().budget(IoBudget::CACHE).on_failure(OnFailure::Restart);
+/// # let _ = part;
+/// ```
 #[derive(Debug, Clone)]
 pub struct Part {
     pub(crate) name: String,

@@ -15,6 +15,23 @@ use crate::stage::Stage;
 pub const SCHEMA: u32 = 1;
 
 /// The whole stop.
+///
+/// ```
+/// use std::sync::mpsc::channel;
+/// use aplomb_lifecycle::{Notice, SCHEMA, Stage, app};
+/// let (sender, reports) = channel();
+/// app("batch").observe(move |notice| {
+///     if let Notice::Finished(report) = notice {
+///         sender.send(report.clone()).ok();
+///     }
+/// }).run_sync(|app| {
+///     app.thread(Stage::WORKERS.part("once"), |ctx| { ctx.count("rows", 12); Ok(()) });
+///     Ok(())
+/// });
+/// let report = reports.recv().unwrap();
+/// assert_eq!((report.schema, report.exit), (SCHEMA, 0));
+/// assert!(report.threads_left.is_empty() && report.children_left.is_empty());
+/// ```
 #[derive(Debug, Clone, Serialize)]
 #[non_exhaustive]
 pub struct Report {
@@ -57,6 +74,24 @@ pub struct Report {
 }
 
 /// One stage.
+///
+/// ```
+/// use std::sync::mpsc::channel;
+/// use aplomb_lifecycle::{Notice, Stage, app};
+/// let (sender, reports) = channel();
+/// app("batch").observe(move |notice| {
+///     if let Notice::Finished(report) = notice {
+///         sender.send(report.clone()).ok();
+///     }
+/// }).run_sync(|app| {
+///     app.thread(Stage::WORKERS.part("once"), |ctx| { ctx.count("rows", 12); Ok(()) });
+///     Ok(())
+/// });
+/// let report = reports.recv().unwrap();
+/// let names: Vec<String> = report.stages.iter().map(|stage| stage.stage.to_string()).collect();
+/// assert_eq!(names[..3], ["unready", "lame-duck", "intake"]);
+/// assert!(report.stages.iter().all(|stage| !stage.cut));
+/// ```
 #[derive(Debug, Clone, Serialize)]
 #[non_exhaustive]
 pub struct StageReport {
@@ -73,6 +108,23 @@ pub struct StageReport {
 }
 
 /// One component.
+///
+/// ```
+/// use std::sync::mpsc::channel;
+/// use aplomb_lifecycle::{Notice, Outcome, Stage, app};
+/// let (sender, reports) = channel();
+/// app("batch").observe(move |notice| {
+///     if let Notice::Finished(report) = notice {
+///         sender.send(report.clone()).ok();
+///     }
+/// }).run_sync(|app| {
+///     app.thread(Stage::WORKERS.part("once"), |ctx| { ctx.count("rows", 12); Ok(()) });
+///     Ok(())
+/// });
+/// let report = reports.recv().unwrap();
+/// let once = report.components.iter().find(|component| component.name == "once").unwrap();
+/// assert_eq!((once.outcome, once.facts["rows"]), (Some(Outcome::Closed), 12));
+/// ```
 #[derive(Debug, Clone, Serialize)]
 #[non_exhaustive]
 pub struct ComponentReport {

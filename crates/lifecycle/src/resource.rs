@@ -16,6 +16,21 @@ use crate::machine::{Ending, Event};
 use crate::part::{Part, PartId, Prerequisite};
 
 /// Why a resource is not there.
+///
+/// ```
+/// use std::time::Duration;
+/// use aplomb_lifecycle::{IoBudget, NotStarted, Stage, app};
+///
+/// app("batch").start_deadline(Duration::from_millis(50)).observe(|_| {}).run_sync(|app| {
+///     let part = Stage::STORES.part("db").optional();
+///     let db = app.resource_blocking(part, IoBudget::DATABASE, || Err::<u8, _>("refused".into()), |_| Ok(()));
+///     let NotStarted::GaveUp { resource, why } = db.get_blocking().unwrap_err() else { unreachable!() };
+///     assert_eq!(resource, "db");
+///     assert!(why.ends_with("refused"));
+///     app.stop();
+///     Ok(())
+/// });
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum NotStarted {
@@ -30,6 +45,13 @@ pub enum NotStarted {
 }
 
 /// An operation took longer than its budget. It was dropped, with all it held.
+///
+/// ```
+/// use std::time::Duration;
+/// use aplomb_lifecycle::TimedOut;
+/// let error = TimedOut { resource: "db".into(), within: Duration::from_secs(10) };
+/// assert_eq!(error.to_string(), "`db` did not answer within 10000 ms");
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("`{resource}` did not answer within {} ms", within.as_millis())]
 pub struct TimedOut {
@@ -42,6 +64,18 @@ pub struct TimedOut {
 pub(crate) type Slot<T> = Arc<Mutex<Option<T>>>;
 
 /// A registered resource. Clones are the same one.
+///
+/// ```
+/// use aplomb_lifecycle::{IoBudget, Stage, app};
+///
+/// app("batch").run_sync(|app| {
+///     let db = app.resource_blocking(Stage::STORES.part("db"), IoBudget::DATABASE, || Ok(7), |_| Ok(()));
+///     assert_eq!(db.get_blocking()?, 7);
+///     assert_eq!(db.time_left(), IoBudget::DATABASE.read);
+///     app.stop();
+///     Ok(())
+/// });
+/// ```
 #[derive(Debug, Clone)]
 pub struct Resource<T> {
     pub(crate) handle: Handle,
@@ -60,6 +94,13 @@ impl<T> Prerequisite for Resource<T> {
 impl<T: Clone> Resource<T> {
     /// Waits until it is open. A lazy one begins to open now.
     ///
+    /// ```no_run
+    /// # use aplomb_lifecycle::{BoxError, Resource};
+    /// # async fn component(db: Resource<u8>) -> Result<(), BoxError> {
+    /// let pool = db.get().await?;
+    /// # let _ = pool; Ok(()) }
+    /// ```
+    ///
     /// # Errors
     /// When it could not be opened before the start deadline, or the application stops.
     pub async fn get(&self) -> Result<T, NotStarted> {
@@ -70,6 +111,17 @@ impl<T: Clone> Resource<T> {
 
     /// As [`Resource::get`], blocking the calling thread.
     ///
+    /// ```
+    /// use aplomb_lifecycle::{IoBudget, Stage, app};
+    ///
+    /// app("batch").run_sync(|app| {
+    ///     let db = app.resource_blocking(Stage::STORES.part("db"), IoBudget::DATABASE, || Ok(7), |_| Ok(()));
+    ///     assert_eq!(db.get_blocking()?, 7);
+    ///     app.stop();
+    ///     Ok(())
+    /// });
+    /// ```
+    ///
     /// # Errors
     /// As [`Resource::get`].
     pub fn get_blocking(&self) -> Result<T, NotStarted> {
@@ -79,6 +131,18 @@ impl<T: Clone> Resource<T> {
     }
 
     /// The value, if it is open now.
+    ///
+    /// ```
+    /// use aplomb_lifecycle::{IoBudget, Stage, app};
+    ///
+    /// app("batch").run_sync(|app| {
+    ///     let db = app.resource_blocking(Stage::STORES.part("db"), IoBudget::DATABASE, || Ok(7), |_| Ok(()));
+    ///     db.get_blocking()?;
+    ///     assert_eq!(db.try_get(), Some(7));
+    ///     app.stop();
+    ///     Ok(())
+    /// });
+    /// ```
     #[must_use]
     pub fn try_get(&self) -> Option<T> {
         self.slot
@@ -256,6 +320,6 @@ pub(crate) fn fill<T>(slot: &Slot<T>, value: Option<T>) {
 impl Ctx {
     /// True when this attempt to start was given up.
     pub(crate) fn is_cancelled(&self) -> bool {
-        self.cell.seen().cancelled >= self.run
+        self.cell.seen().is_cancelled(self.run)
     }
 }

@@ -62,6 +62,20 @@ impl App {
 
     /// As [`App::spawn`], for work that can be started again: [`crate::OnFailure::Restart`] and repeated attempts apply.
     ///
+    /// ```no_run
+    /// # use aplomb_lifecycle::{App, BoxError, OnFailure, Stage};
+    /// # async fn connect_and_consume() -> Result<(), BoxError> { Ok(()) }
+    /// # fn register(app: &App) {
+    /// let part = Stage::INTAKE.part("consumer").on_failure(OnFailure::Restart);
+    /// app.spawn_restarting(part, |ctx| async move {
+    ///     match ctx.until_stop(connect_and_consume()).await {
+    ///         Some(ended) => ended, // an error or a panic: again, after a growing delay
+    ///         None => Ok(()),
+    ///     }
+    /// });
+    /// # }
+    /// ```
+    ///
     /// # Panics
     /// As [`App::spawn`].
     pub fn spawn_restarting<F, Fut>(&self, mut part: Part, mut work: F) -> Handle

@@ -9,10 +9,24 @@ use std::sync::Arc;
 use crate::os;
 
 /// A signal that can be caught. On Windows there are none; declarations for them are accepted and never fire.
+///
+/// ```
+/// use aplomb_lifecycle::Signal;
+/// assert_eq!(Signal::TERM.to_string(), "SIGTERM");
+/// assert_eq!(Signal::HUP.number(), 1);
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Signal(pub(crate) i32);
 
 /// Why a signal number is not accepted.
+///
+/// ```
+/// use aplomb_lifecycle::Signal;
+/// assert_eq!(
+///     Signal::from_raw(9).unwrap_err().to_string(),
+///     "SIGKILL cannot be caught: the kernel ends the process without telling it"
+/// );
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Uncatchable {
     /// SIGKILL ends the process in the kernel; no handler is ever called.
@@ -61,6 +75,10 @@ impl Signal {
     }
 
     /// The number the system knows it by.
+    ///
+    /// ```
+    /// assert_eq!(aplomb_lifecycle::Signal::INT.number(), 2);
+    /// ```
     #[must_use]
     pub const fn number(self) -> i32 {
         self.0
@@ -90,6 +108,13 @@ impl fmt::Display for Signal {
 pub(crate) type Work = Arc<dyn Fn() + Send + Sync>;
 
 /// What a signal does.
+///
+/// ```
+/// use aplomb_lifecycle::{OnSignal, Signal, app};
+/// // As nginx has it: QUIT is the gentle one, TERM the quick one.
+/// let builder = app("gateway").on_signal(Signal::QUIT, OnSignal::Stop).on_signal(Signal::TERM, OnSignal::StopAtOnce);
+/// # let _ = builder;
+/// ```
 #[derive(Clone)]
 #[non_exhaustive]
 pub enum OnSignal {
@@ -113,11 +138,30 @@ pub enum OnSignal {
 
 impl OnSignal {
     /// Runs `work` on a thread of its own, each time.
+    ///
+    /// ```
+    /// use aplomb_lifecycle::{OnSignal, Signal, app};
+    /// let builder = app("gateway").on_signal(Signal::HUP, OnSignal::call(|| eprintln!("log files are opened again")));
+    /// # let _ = builder;
+    /// ```
     pub fn call(work: impl Fn() + Send + Sync + 'static) -> Self {
         Self::Call(Arc::new(work))
     }
 
     /// Runs `work` on a thread of its own between `RELOADING=1` and `READY=1`.
+    ///
+    /// ```
+    /// use std::sync::{Arc, RwLock};
+    /// use aplomb_lifecycle::{OnSignal, Signal, app};
+    /// let settings = Arc::new(RwLock::new(String::new()));
+    /// let shared = Arc::clone(&settings);
+    /// let builder = app("gateway").on_signal(Signal::HUP, OnSignal::reload(move || {
+    ///     if let (Ok(fresh), Ok(mut settings)) = (std::fs::read_to_string("gateway.toml"), shared.write()) {
+    ///         *settings = fresh;
+    ///     }
+    /// }));
+    /// # let _ = builder;
+    /// ```
     pub fn reload(work: impl Fn() + Send + Sync + 'static) -> Self {
         Self::Reload(Arc::new(work))
     }

@@ -15,7 +15,9 @@ use crate::Part;
 ///
 /// ```
 /// use aplomb_lifecycle::Stage;
-/// assert!(Stage::DRAIN < Stage::STORES);
+/// use Stage as S;
+/// let in_order = [S::UNREADY, S::LAME_DUCK, S::INTAKE, S::DRAIN, S::WORKERS, S::EGRESS, S::STORES, S::TELEMETRY];
+/// assert!(in_order.is_sorted());
 /// assert_eq!(Stage::at(450).to_string(), "stage 450");
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -51,12 +53,22 @@ impl Stage {
     ];
 
     /// A stage of your own, between or beside the named ones. Its default times are those of [`StageTimes::CUSTOM`].
+    ///
+    /// ```
+    /// use aplomb_lifecycle::Stage;
+    /// let uploads = Stage::at(350); // after the requests, before the workers
+    /// assert!(Stage::DRAIN < uploads && uploads < Stage::WORKERS);
+    /// ```
     #[must_use]
     pub const fn at(number: u16) -> Self {
         Self(number)
     }
 
     /// The place in the order.
+    ///
+    /// ```
+    /// assert_eq!(aplomb_lifecycle::Stage::WORKERS.number(), 400);
+    /// ```
     #[must_use]
     pub const fn number(self) -> u16 {
         self.0
@@ -75,6 +87,10 @@ impl Stage {
     }
 
     /// How people call it.
+    ///
+    /// ```
+    /// assert_eq!(aplomb_lifecycle::Stage::LAME_DUCK.name(), "lame-duck");
+    /// ```
     #[must_use]
     pub fn name(self) -> Cow<'static, str> {
         match self {
@@ -91,6 +107,12 @@ impl Stage {
     }
 
     /// The default times of this stage.
+    ///
+    /// ```
+    /// use aplomb_lifecycle::{Stage, StageTimes};
+    /// assert_eq!(Stage::DRAIN.times().max.as_secs(), 20);
+    /// assert_eq!(Stage::at(350).times(), StageTimes::CUSTOM);
+    /// ```
     #[must_use]
     pub const fn times(self) -> StageTimes {
         const fn ms(reserve: u64, max: u64) -> StageTimes {
@@ -126,6 +148,14 @@ impl Serialize for Stage {
 }
 
 /// What a stage may use of the time of a stop.
+///
+/// ```
+/// use std::time::Duration;
+/// use aplomb_lifecycle::{Stage, StageTimes, app};
+/// let longer = StageTimes { max: Duration::from_secs(60), ..Stage::EGRESS.times() };
+/// let builder = app("mailer").grace(Duration::from_secs(90)).stage(Stage::EGRESS, longer);
+/// # let _ = builder;
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct StageTimes {
     /// Kept for this stage whatever earlier stages do.

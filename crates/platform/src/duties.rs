@@ -161,6 +161,12 @@ pub trait Platform {
         None
     }
 
+    /// Ends every program of earlier engines that came to the keeper, in a way nobody can refuse; returns how many there
+    /// were. For an engine to whom nobody has told what they are.
+    fn end_unrecorded(&mut self) -> usize {
+        0
+    }
+
     /// The socket an earlier engine held.
     fn find_socket(&mut self, _keepsake: &SocketKeepsake) -> io::Result<SocketId> {
         Err(io::ErrorKind::Unsupported.into())

@@ -6,6 +6,7 @@
 //!
 //! The only home of `unsafe` and of operating-system `cfg`, besides the few places the house rules name.
 
+mod abilities;
 mod duties;
 mod executable;
 mod keepsake;
@@ -26,6 +27,7 @@ pub use linux::Linux as Native;
 #[cfg(windows)]
 pub use windows::Windows as Native;
 
+pub use abilities::{Inability, Part, inabilities};
 pub use duties::{
     Asking, ChannelId, Control, Happened, Holding, HostSignal, Lasting, LastingMemory, Member,
     Notification, Peer, Platform, ProcessId, Pump, PumpEvent, PumpPort, Sent, SocketId, Started,
@@ -37,5 +39,5 @@ pub use keepsake::{
     TreeKeepsake,
 };
 pub use launch::{Launch, Output};
-pub use private::create_private;
+pub use private::{create_private, create_private_directory};
 pub use spawn_error::{SpawnError, Step};

@@ -91,6 +91,12 @@ pub enum EventKind {
     },
     /// Output was dropped, or a log could not be written, or can be again.
     Log,
+    /// Why it hangs; `because` is the sentence, the file holds the report.
+    Explained {
+        verdict: String,
+        confidence: String,
+        file: String,
+    },
     /// Definitions were taken in or dropped.
     Loaded,
     Unloaded,

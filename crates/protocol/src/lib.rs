@@ -14,8 +14,8 @@ pub use ask::{Ask, LoadFile, Request, StopHow};
 pub use event::{Event, EventKind};
 pub use line::{DecodeError, Lines, MAX_ANSWER, MAX_LINE, encode};
 pub use status::{
-    Answer, Fault, FaultKind, LastRun, Member, Message, Milestones, NextStep, Outcome, Readiness,
-    ServiceStatus, State, Usage, WallNanos, Wanted,
+    Answer, Explanation, Fault, FaultKind, LastRun, Member, Message, Milestones, NextStep, Outcome,
+    Readiness, ServiceStatus, State, Usage, WallNanos, Wanted,
 };
 
 /// Raised when something changes that an older side would misunderstand.

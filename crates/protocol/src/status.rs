@@ -158,6 +158,9 @@ pub struct ServiceStatus {
     /// What happens next by itself, and when: a restart, a kill, a timeout.
     pub next: Option<NextStep>,
     pub last_run: Option<LastRun>,
+    /// Why it hung, when that was last asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub why: Option<Explanation>,
     pub unhealthy: bool,
     /// Lines or bytes of output that had to be dropped.
     pub log_dropped: u64,
@@ -192,6 +195,23 @@ pub struct Readiness {
 pub struct NextStep {
     pub what: String,
     pub in_ms: u64,
+}
+
+/// Why a run hung, found out before it was ended by force.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Explanation {
+    pub run: u64,
+    pub at: WallNanos,
+    /// What it should have done: `stop`, `start`, `health` or `hang`.
+    pub question: String,
+    /// The verdict's name, as in `docs/why.md`.
+    pub verdict: String,
+    /// `certain`, `strong` or `weak`.
+    pub confidence: String,
+    /// The answer in one sentence.
+    pub summary: String,
+    /// Where the whole report lies.
+    pub file: String,
 }
 
 /// How the run before this one ended.

@@ -33,7 +33,7 @@ fn every_example_is_a_message_and_says_nothing_this_version_does_not_know() {
             assert_eq!(known, said, "{example}");
         }
     }
-    assert_eq!(requests, 16, "one example of each request");
+    assert_eq!(requests, 17, "one example of each request");
 }
 
 #[test]

@@ -65,6 +65,7 @@ pub fn load(
         &mut diagnostics,
     ));
     check::units(&loaded, world, &mut diagnostics);
+    check::possible(&loaded, world, options, &mut diagnostics);
     in_order(sources, &mut diagnostics);
     (loaded, diagnostics)
 }

@@ -15,6 +15,9 @@ use aplomb_protocol::{
     StopHow, VERSION, encode,
 };
 
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+
 use crate::stage::{PATIENCE, Stage, until, wait};
 
 /// Why no message came.
@@ -59,7 +62,8 @@ impl Line {
             },
             &mut bytes,
         );
-        self.stream.write_all(&bytes).expect("sent");
+        // Who is not there any more does not answer.
+        let _gone = self.stream.write_all(&bytes);
         self.asked
     }
 
@@ -84,6 +88,12 @@ impl Line {
                 Err(why) => panic!("the connection broke: {why}"),
             }
         }
+    }
+
+    /// Asks; tells whether an answer came.
+    fn tries(&mut self, ask: Ask) -> bool {
+        self.send(ask);
+        self.next(Instant::now() + PATIENCE).is_ok()
     }
 
     /// Asks, and waits for the answer.
@@ -249,6 +259,11 @@ impl Engine {
         self.line.ask(ask)
     }
 
+    /// Asks, and does not wait for what comes of it.
+    pub(crate) fn send(&mut self, ask: Ask) {
+        self.line.send(ask);
+    }
+
     /// The engine's own number; `child` is its keeper.
     pub(crate) fn pid(&mut self) -> i32 {
         let Answer::Hello { pid, .. } = self.ask(Ask::Hello).expect("hello") else {
@@ -296,6 +311,31 @@ impl Engine {
             panic!("an answer without a status");
         };
         services.remove(0)
+    }
+
+    /// Kills the engine, not its keeper; goes on with the one that takes over, from its first event on. Returns the number
+    /// of the dead one.
+    pub(crate) fn die(&mut self, stage: &Stage) -> i32 {
+        let dead = self.pid();
+        kill(Pid::from_raw(dead), Signal::SIGKILL).expect("killed");
+        self.turn_to_successor(stage);
+        dead
+    }
+
+    /// Speaks to the engine that is there now.
+    pub(crate) fn turn_to_successor(&mut self, stage: &Stage) {
+        // Who knocks while there is none is heard by the next, unless it has to open an endpoint of its own.
+        until("the next engine answers", || {
+            self.line = Line::to(&stage.socket());
+            self.line.tries(Ask::Lifeline)
+        });
+        self.ears = Ears::at(&stage.socket());
+    }
+
+    /// The words with which an engine says that it has taken over.
+    pub(crate) fn takeover(&mut self) -> String {
+        let says = |event: &Event| event.because.starts_with("took over from engine");
+        self.ears.find("an engine has taken over", says).because
     }
 
     /// Stops everything by plan; all events of the engine's life.

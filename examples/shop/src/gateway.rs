@@ -23,7 +23,7 @@ struct Gateway {
 }
 
 pub(crate) fn register(app: &App, settings: &Settings) -> Result<(), BoxError> {
-    let (metrics, hang) = (Metrics::default(), Hang::default());
+    let (metrics, hang) = (Metrics::default(), Hang::new(app));
     let mut turn = Turn::new(settings);
     let gateway = Gateway {
         orders: Peer::register(app, "orders", settings.orders, &mut turn)?,

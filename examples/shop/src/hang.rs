@@ -2,12 +2,13 @@
 //! lists them. They are the real thing: a lock that is held, a connection that is not given back, a socket nobody answers.
 //!
 //! `no-timeout`, `deadlock` and `spin` work in every service; `database-lock` and `pool-leak` in the store (`pool.rs`).
+//! The threads that hang are components, so a stop names them.
 
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Barrier, Mutex, PoisonError};
-use std::thread;
 
+use aplomb_lifecycle::{App, Stage};
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::routing::{get, post};
@@ -52,8 +53,11 @@ impl Way {
 }
 
 /// The switches of one service.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct Hang(Arc<Switches>);
+#[derive(Debug, Clone)]
+pub(crate) struct Hang {
+    app: App,
+    switches: Arc<Switches>,
+}
 
 #[derive(Debug, Default)]
 struct Switches {
@@ -68,8 +72,19 @@ struct Switches {
 }
 
 impl Hang {
+    pub(crate) fn new(app: &App) -> Self {
+        Self {
+            app: app.clone(),
+            switches: Arc::default(),
+        }
+    }
+
     pub(crate) fn with_pool(&self, pool: Pool) {
-        *self.0.pool.lock().unwrap_or_else(PoisonError::into_inner) = Some(pool);
+        *self
+            .switches
+            .pool
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner) = Some(pool);
     }
 
     pub(crate) fn routes(&self) -> Router {
@@ -81,11 +96,11 @@ impl Hang {
 
     /// What every request of a service passes through: where a switch that is on makes it hang.
     pub(crate) async fn pass(&self) {
-        if self.0.no_timeout.load(Ordering::SeqCst) {
+        if self.switches.no_timeout.load(Ordering::SeqCst) {
             ask_nobody().await;
         }
-        if self.0.deadlocked.load(Ordering::SeqCst) {
-            let switches = Arc::clone(&self.0);
+        if self.switches.deadlocked.load(Ordering::SeqCst) {
+            let switches = Arc::clone(&self.switches);
             // On a thread of its own kind: a blocked lock must not take the runtime's workers with it.
             let taken = tokio::task::spawn_blocking(move || {
                 let till = switches.till.lock().unwrap_or_else(PoisonError::into_inner);
@@ -101,7 +116,7 @@ impl Hang {
     }
 
     fn pool(&self) -> Option<Pool> {
-        self.0
+        self.switches
             .pool
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
@@ -122,13 +137,17 @@ impl Hang {
             (Way::DatabaseLock, false) => self.pool().ok_or(STORE_ONLY)?.release_the_lock(),
             (Way::PoolLeak, true) => self.pool().ok_or(STORE_ONLY)?.leak(),
             (Way::PoolLeak, false) => self.pool().ok_or(STORE_ONLY)?.mend(),
-            (Way::NoTimeout, on) => self.0.no_timeout.store(on, Ordering::SeqCst),
+            (Way::NoTimeout, on) => self.switches.no_timeout.store(on, Ordering::SeqCst),
             (Way::Deadlock, true) => self.dead_lock(),
             (Way::Deadlock, false) => return Err(FOR_EVER),
             (Way::Spin, true) => self.spin(),
-            (Way::Spin, false) => self.0.spin.store(false, Ordering::SeqCst),
+            (Way::Spin, false) => self.switches.spin.store(false, Ordering::SeqCst),
         }
-        let mut all = self.0.on.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut all = self
+            .switches
+            .on
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         if on {
             all.insert(way.name())
         } else {
@@ -139,13 +158,13 @@ impl Hang {
 
     /// Two threads take the two locks in opposite order, each once the other holds its first.
     fn dead_lock(&self) {
-        if self.0.deadlocked.swap(true, Ordering::SeqCst) {
+        if self.switches.deadlocked.swap(true, Ordering::SeqCst) {
             return;
         }
         let both_hold_one = Arc::new(Barrier::new(2));
         for (name, reversed) in [("till-first", false), ("ledger-first", true)] {
-            let (switches, meet) = (Arc::clone(&self.0), Arc::clone(&both_hold_one));
-            named(name, move || {
+            let (switches, meet) = (Arc::clone(&self.switches), Arc::clone(&both_hold_one));
+            self.thread(name, move || {
                 let (first, second) = if reversed {
                     (&switches.ledger, &switches.till)
                 } else {
@@ -158,22 +177,25 @@ impl Hang {
         }
     }
 
+    /// A component that has been told to hang does not listen for the stop either.
+    fn thread(&self, name: &str, work: impl FnOnce() + Send + 'static) {
+        let part = Stage::WORKERS.part(name).optional();
+        self.app.thread(part, move |_| {
+            work();
+            Ok(())
+        });
+    }
+
     fn spin(&self) {
-        if self.0.spin.swap(true, Ordering::SeqCst) {
+        if self.switches.spin.swap(true, Ordering::SeqCst) {
             return;
         }
-        let switches = Arc::clone(&self.0);
-        named("spinner", move || {
+        let switches = Arc::clone(&self.switches);
+        self.thread("spinner", move || {
             while switches.spin.load(Ordering::SeqCst) {
                 std::hint::spin_loop();
             }
         });
-    }
-}
-
-fn named(name: &str, work: impl FnOnce() + Send + 'static) {
-    if let Err(error) = thread::Builder::new().name(name.to_owned()).spawn(work) {
-        eprintln!("shop: cannot start thread `{name}`: {error}");
     }
 }
 
@@ -197,7 +219,7 @@ async fn ask_nobody() {
 
 async fn list(State(hang): State<Hang>) -> Json<Vec<&'static str>> {
     Json(
-        hang.0
+        hang.switches
             .on
             .lock()
             .unwrap_or_else(PoisonError::into_inner)

@@ -48,7 +48,7 @@ struct Orders {
 }
 
 pub(crate) fn register(app: &App, settings: &Settings) -> Result<(), BoxError> {
-    let (metrics, hang) = (Metrics::default(), Hang::default());
+    let (metrics, hang) = (Metrics::default(), Hang::new(app));
     let (queue, mut waiting) = mpsc::channel(QUEUE);
     let mut turn = Turn::new(settings);
     let orders = Orders {

@@ -50,7 +50,7 @@ impl Payment {
 }
 
 pub(crate) fn register(app: &App, settings: &Settings) -> Result<(), BoxError> {
-    let (metrics, hang) = (Metrics::default(), Hang::default());
+    let (metrics, hang) = (Metrics::default(), Hang::new(app));
     let payment = Payment {
         bank: settings.charge,
         next: Arc::default(),

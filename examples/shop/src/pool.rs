@@ -4,13 +4,16 @@
 //! taken and not given back.
 
 use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
-use aplomb_lifecycle::IoBudget;
+use aplomb_lifecycle::{InFlight, IoBudget, Resource};
 use rusqlite::Connection;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::error::Failure;
+
+/// Somebody still waits for the answer; dropped with the future when its budget is over.
+struct Asked(Arc<()>);
 
 /// How many connections there are.
 pub(crate) const SIZE: usize = 8;
@@ -22,13 +25,17 @@ pub(crate) struct Pool(Arc<Inner>);
 struct Inner {
     free: Mutex<Vec<Connection>>,
     permits: Arc<Semaphore>,
-    leaked: Mutex<Vec<(Connection, OwnedSemaphorePermit)>>,
+    leaked: Mutex<Vec<(Connection, OwnedSemaphorePermit, Option<InFlight>)>>,
     locker: Mutex<Option<Connection>>,
     file: std::path::PathBuf,
+    lender: Lender,
 }
 
+/// The resource this pool is: known once it is registered, which is before it is open.
+pub(crate) type Lender = Arc<OnceLock<Resource<Pool>>>;
+
 impl Pool {
-    pub(crate) fn open(file: &Path) -> Result<Self, rusqlite::Error> {
+    pub(crate) fn open(file: &Path, lender: Lender) -> Result<Self, rusqlite::Error> {
         let mut free = Vec::new();
         for _ in 0..SIZE {
             free.push(connect(file)?);
@@ -40,6 +47,7 @@ impl Pool {
             leaked: Mutex::default(),
             locker: Mutex::default(),
             file: file.to_owned(),
+            lender,
         })))
     }
 
@@ -63,14 +71,40 @@ impl Pool {
         let Some(mut connection) = self.take() else {
             return Err(Failure::PoolEmpty { within });
         };
-        let pool = self.clone();
-        tokio::task::spawn_blocking(move || {
+        let (pool, loan) = (self.clone(), self.lend());
+        let asked = Asked(Arc::default());
+        let wanted = Arc::clone(&asked.0);
+        let done = tokio::task::spawn_blocking(move || {
             let done = work(&mut connection);
-            pool.give_back(connection);
-            drop(permit);
+            if Arc::strong_count(&wanted) > 1 {
+                pool.give_back(connection);
+            } else {
+                // Over its budget: nobody waits for the answer, and what the connection is left in is unknown.
+                pool.replace(connection);
+            }
+            drop((permit, loan));
             done
         })
-        .await?
+        .await?;
+        drop(asked);
+        done
+    }
+
+    /// A connection that cannot be trusted is closed, and a fresh one takes its place.
+    fn replace(&self, connection: Connection) {
+        drop(connection);
+        match connect(&self.0.file) {
+            Ok(fresh) => self.give_back(fresh),
+            Err(error) => eprintln!("shop: a connection is lost for good: {error}"),
+        }
+    }
+
+    /// Says that a connection is out, from here on.
+    #[track_caller]
+    fn lend(&self) -> Option<InFlight> {
+        // Not `map(Resource::lend)`: that would be called from inside `map`.
+        let lender = self.0.lender.get()?;
+        Some(lender.lend())
     }
 
     fn take(&self) -> Option<Connection> {
@@ -138,16 +172,16 @@ impl Pool {
                 .leaked
                 .lock()
                 .unwrap_or_else(PoisonError::into_inner)
-                .push((connection, permit));
+                .push((connection, permit, self.lend()));
         }
     }
 
     pub(crate) fn mend(&self) {
         let leaked =
             std::mem::take(&mut *self.0.leaked.lock().unwrap_or_else(PoisonError::into_inner));
-        for (connection, permit) in leaked {
+        for (connection, permit, loan) in leaked {
             self.give_back(connection);
-            drop(permit);
+            drop((permit, loan));
         }
     }
 }

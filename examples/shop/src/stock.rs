@@ -32,7 +32,7 @@ struct Stock {
 }
 
 pub(crate) fn register(app: &App, settings: &Settings) -> Result<(), BoxError> {
-    let (metrics, hang) = (Metrics::default(), Hang::default());
+    let (metrics, hang) = (Metrics::default(), Hang::new(app));
     let mut turn = Turn::new(settings);
     let store = Peer::register(app, "store", settings.store, &mut turn)?;
     let open = || async { Ok(Cache::default()) };

@@ -1,5 +1,7 @@
 //! The store: the only one that touches the database. Stock levels and finished orders.
 
+use std::sync::Arc;
+
 use aplomb_lifecycle::{App, BoxError, IoBudget, Resource, Stage};
 use axum::extract::{Path, State};
 use axum::routing::{get, post};
@@ -10,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use crate::error::Failure;
 use crate::hang::Hang;
 use crate::metrics::Metrics;
-use crate::pool::Pool;
+use crate::pool::{Lender, Pool, SIZE};
 use crate::service;
 use crate::settings::Settings;
 
@@ -35,18 +37,23 @@ struct Store {
 }
 
 pub(crate) fn register(app: &App, settings: &Settings) -> Result<(), BoxError> {
-    let (metrics, hang) = (Metrics::default(), Hang::default());
-    let (file, switches) = (settings.database.clone(), hang.clone());
+    let (metrics, hang) = (Metrics::default(), Hang::new(app));
+    let (file, switches, lender) = (settings.database.clone(), hang.clone(), Lender::default());
+    let own = Arc::clone(&lender);
     let open = move || {
-        let (file, switches) = (file.clone(), switches.clone());
+        let (file, switches, own) = (file.clone(), switches.clone(), Arc::clone(&own));
         async move {
-            let pool = tokio::task::spawn_blocking(move || Pool::open(&file)).await??;
+            let pool = tokio::task::spawn_blocking(move || Pool::open(&file, own)).await??;
             switches.with_pool(pool.clone());
             Ok(pool)
         }
     };
     let close = |pool: Pool| async move { Ok(pool.close().await?) };
-    let pool = app.resource(Stage::STORES.part("db"), IoBudget::DATABASE, open, close);
+    let pool = app
+        .resource(Stage::STORES.part("db"), IoBudget::DATABASE, open, close)
+        .lending(SIZE, "connections");
+    // Set once: there is one store in a process.
+    drop(lender.set(pool.clone()));
     let router = Router::new()
         .route("/stock/{sku}", get(level))
         .route("/stock/{sku}/reserve", post(reserve))

@@ -2,10 +2,10 @@
 //!
 //! The platform is taken over before anything else runs here, because it must be the first to hear signals.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use aplomb_core::Spec;
-use aplomb_engine::{Ending, Engine, EngineError, Machine, Options};
+use aplomb_engine::{Ending, Engine, EngineError, Explainer, Machine, Options};
 use aplomb_platform::Native;
 
 use super::directories::Owner;
@@ -19,8 +19,8 @@ use crate::ui::Ui;
 
 /// `aplomb engine`: carries services until it is shut down.
 pub(crate) fn engine(args: &EngineArgs, endpoint: &Endpoint, ui: &mut Ui) -> Result<u8, Failure> {
-    if let Some(format) = args.reads_state {
-        return keeping::reads_state(format, ui);
+    if let Some(answer) = keeping::asked(ui) {
+        return answer;
     }
     if args.detached {
         session::leave();
@@ -37,6 +37,7 @@ pub(crate) fn engine(args: &EngineArgs, endpoint: &Endpoint, ui: &mut Ui) -> Res
         state_directory: beginning.directory,
         log_directory: args.log_dir.clone().unwrap_or_else(|| owner.logs()),
         sequential: args.sequential,
+        explainer: explainer(state.join("why")),
         ..quiet()
     };
     let mut engine = Engine::new(beginning.platform, Machine, options)?;
@@ -58,6 +59,9 @@ pub(crate) fn engine(args: &EngineArgs, endpoint: &Endpoint, ui: &mut Ui) -> Res
 /// `aplomb run`: one service without a file; ends with its exit code. As process 1 it is kept: a container must not end
 /// for a fault of ours.
 pub(crate) fn run(spec: Spec, endpoint: Option<&Endpoint>, ui: &mut Ui) -> Result<u8, Failure> {
+    if let Some(answer) = keeping::asked(ui) {
+        return answer;
+    }
     let socket = match endpoint {
         Some(endpoint) => {
             endpoint.prepare()?;
@@ -107,8 +111,18 @@ fn quiet() -> Options {
         sequential: false,
         end_when_down: false,
         forward_signals: false,
+        // Nothing outlives it: whoever asks asks it.
+        explainer: explainer(
+            std::env::temp_dir().join(format!("aplomb-why-{}", std::process::id())),
+        ),
         version: env!("CARGO_PKG_VERSION").to_owned(),
     }
+}
+
+/// We ourselves look why a run hangs, in a process of its own. On Windows nobody does yet.
+fn explainer(directory: PathBuf) -> Option<Explainer> {
+    let program = std::env::current_exe().ok()?.to_str()?.to_owned();
+    cfg!(unix).then_some(Explainer { program, directory })
 }
 
 fn take_over() -> Result<Native, Failure> {

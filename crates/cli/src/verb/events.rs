@@ -126,6 +126,7 @@ fn tone(event: &Event) -> Tone {
         | Kind::StopStep { .. }
         | Kind::StillStopping { .. }
         | Kind::Leftovers { .. }
+        | Kind::Explained { .. }
         | Kind::Health { .. }
         | Kind::Skipped
         | Kind::Log => Tone::Busy,

@@ -170,6 +170,16 @@ fn facts(status: &ServiceStatus, greeting: &Greeting, seen: &Seen) -> Vec<(&'sta
         let when = words::duration_ms(next.in_ms);
         ("next", format!("{} in {when}", next.what))
     }));
+    facts.extend(status.why.as_ref().map(|why| {
+        let more = format!("aplomb why --last {}", status.service);
+        (
+            "hung",
+            format!(
+                "{} ({}, {}; `{more}`)",
+                why.summary, why.verdict, why.confidence
+            ),
+        )
+    }));
     if !status.requires.is_empty() {
         facts.push(("needs", words::list(&status.requires)));
     }

@@ -3,8 +3,13 @@
 //! Without `--pid` or `--name` the engine is asked which processes belong to the service; looking is done here, so that
 //! it works with our own rights and does not hold up the engine.
 
+use std::fs;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+
 use aplomb_diagnosis::scene::Question;
 use aplomb_diagnosis::{Answer, Budget};
+use aplomb_platform::create_private;
 use aplomb_protocol::{ServiceStatus, State};
 use clap::{Args, ValueEnum};
 
@@ -21,6 +26,7 @@ use crate::ui::Form;
 #[command(after_help = "\
 Examples:
   aplomb why web
+  aplomb why --last web                why it had to be ended by force
   aplomb why --pid 4711
   aplomb why --name nginx --json
   aplomb why web --graph | dot -Tsvg > why.svg")]
@@ -28,9 +34,14 @@ pub(crate) struct Why {
     /// The service; a unique beginning of its name will do
     #[arg(value_name = "NAME", required_unless_present_any = ["pid", "name"], conflicts_with_all = ["pid", "name"])]
     service: Option<String>,
-    /// Any process by its number, with or without an engine
-    #[arg(long, value_name = "PID", conflicts_with = "name")]
-    pid: Option<u32>,
+    /// Any process by its number, with or without an engine; several that belong together with commas between
+    #[arg(
+        long,
+        value_name = "PID",
+        conflicts_with = "name",
+        value_delimiter = ','
+    )]
+    pid: Vec<u32>,
     /// The processes of a program by its name, with or without an engine
     #[arg(long, value_name = "PROGRAM")]
     name: Option<String>,
@@ -43,6 +54,15 @@ pub(crate) struct Why {
     /// Show every thread that was looked at
     #[arg(long)]
     raw: bool,
+    /// What was found when the service was last about to be ended by force
+    #[arg(long, requires = "service", conflicts_with_all = ["graph", "raw", "question"])]
+    last: bool,
+    /// What the processes are called in the answer, for an engine that asks
+    #[arg(long, value_name = "NAME", hide = true)]
+    called: Option<String>,
+    /// Where the answer is kept, for an engine that asks
+    #[arg(long, value_name = "FILE", hide = true)]
+    keep: Option<PathBuf>,
 }
 
 /// What a process should do.
@@ -67,6 +87,9 @@ struct Target {
 
 impl Why {
     pub(crate) fn run(self, context: &mut Context) -> Result<Exit, Failure> {
+        if self.last {
+            return self.tell_last(context);
+        }
         let target = self.target(context)?;
         let question = self.question.map_or(target.question, Question::from);
         let answer = aplomb_diagnosis::ask(question, &target.pids, Budget::default());
@@ -74,21 +97,26 @@ impl Why {
             Some(name) => answer.named(name),
             None => answer,
         };
-        self.tell(context, &answer)?;
+        match &self.keep {
+            Some(file) => keep(file, &answer)?,
+            None => self.tell(context, &answer)?,
+        }
         Ok(Exit::Done)
     }
 
     fn target(&self, context: &mut Context) -> Result<Target, Failure> {
-        if let Some(pid) = self.pid {
-            if !aplomb_diagnosis::lives(pid) {
+        if !self.pid.is_empty() {
+            let gone = self.pid.iter().find(|pid| !aplomb_diagnosis::lives(**pid));
+            // Of those an engine asks about some may have ended since.
+            if let Some(pid) = gone.filter(|_| self.keep.is_none()) {
                 return Err(Failure::new(
                     Exit::NotRunning,
                     format!("there is no process {pid}"),
                 ));
             }
             return Ok(Target {
-                name: None,
-                pids: vec![pid],
+                name: self.called.clone(),
+                pids: self.pid.clone(),
                 question: Question::Hang,
             });
         }
@@ -116,6 +144,30 @@ impl Why {
         of_service(status)
     }
 
+    /// What was kept when it was last asked before force was used.
+    fn tell_last(&self, context: &mut Context) -> Result<Exit, Failure> {
+        let service = self.service.clone().unwrap_or_default();
+        let mut client = context.connect()?;
+        let found = statuses(&mut client, &[service], true)?;
+        let Some(status) = found.first() else {
+            return Err(Failure::new(Exit::Unknown, "no service was named"));
+        };
+        let Some(why) = &status.why else {
+            let what = format!("`{}` was never about to be ended by force", status.service);
+            let action = format!("aplomb why {}", status.service);
+            return Err(Failure::failed(what).action(action));
+        };
+        let file = match context.ui.form {
+            Form::Json => PathBuf::from(&why.file),
+            Form::People => page_of(Path::new(&why.file)),
+        };
+        let text = fs::read_to_string(&file).map_err(|error| {
+            Failure::failed(format!("cannot read `{}`", file.display())).because(error)
+        })?;
+        context.ui.answer(text.trim_end())?;
+        Ok(Exit::Done)
+    }
+
     fn tell(&self, context: &mut Context, answer: &Answer) -> Result<(), Failure> {
         if self.graph {
             return context.ui.answer(&answer.dot());
@@ -130,6 +182,30 @@ impl Why {
             Form::People => context.ui.answer(&answer.page()),
         }
     }
+}
+
+/// Keeps an answer for programs in the file, and for people beside it. The file comes last and whole: who finds it finds
+/// both.
+fn keep(file: &Path, answer: &Answer) -> Result<(), Failure> {
+    let cannot = |error: std::io::Error| {
+        Failure::failed(format!("cannot write `{}`", file.display())).because(error)
+    };
+    let report = serde_json::to_vec(&answer.report()).map_err(|error| cannot(error.into()))?;
+    let page = page_of(file);
+    let part = file.with_extension("part");
+    for old in [&page, &part] {
+        // None is there, mostly.
+        let _none = fs::remove_file(old);
+    }
+    let write = |path: &Path, text: &[u8]| create_private(path)?.write_all(text);
+    write(&page, answer.page().as_bytes()).map_err(cannot)?;
+    write(&part, &report).map_err(cannot)?;
+    fs::rename(&part, file).map_err(cannot)
+}
+
+/// The file for people beside that for programs.
+fn page_of(file: &Path) -> PathBuf {
+    file.with_extension("txt")
 }
 
 /// The processes of a service, its main one first.

@@ -192,6 +192,7 @@ pub(crate) fn status(service: &str, state: State) -> ServiceStatus {
         restarts: 0,
         next: None,
         last_run: None,
+        why: None,
         unhealthy: false,
         log_dropped: 0,
         log_files: Vec::new(),

@@ -141,6 +141,7 @@ impl Instance {
                 | RunEvent::Notify(_)
                 | RunEvent::Frozen(_)
                 | RunEvent::Thawed(_)
+                | RunEvent::Explained
                 | RunEvent::Unheard(_) => {}
             },
             Stage::Command(task) => match what {
@@ -167,6 +168,7 @@ impl Instance {
                 | RunEvent::Health(_)
                 | RunEvent::Frozen(_)
                 | RunEvent::Thawed(_)
+                | RunEvent::Explained
                 | RunEvent::Unheard(_) => {}
             },
             Stage::FindingMain => match what {
@@ -192,6 +194,7 @@ impl Instance {
                 | RunEvent::Health(_)
                 | RunEvent::Frozen(_)
                 | RunEvent::Thawed(_)
+                | RunEvent::Explained
                 | RunEvent::Unheard(_) => {}
             },
             Stage::Proving { .. } => match what {
@@ -211,6 +214,7 @@ impl Instance {
                 | RunEvent::Health(_)
                 | RunEvent::Frozen(_)
                 | RunEvent::Thawed(_)
+                | RunEvent::Explained
                 | RunEvent::Unheard(_) => {}
             },
         }

@@ -108,6 +108,8 @@ impl Instance {
             State::Stopping(stopping) => match stopping.phase {
                 StopPhase::Step(at) if pending => self.step_from(spec, at, cx),
                 StopPhase::Kill if pending => self.kill(spec, How::Plan, cx),
+                // The dead engine may have been looking.
+                StopPhase::Explaining(then) => self.explain_again(then, cx),
                 StopPhase::Settling
                 | StopPhase::Step(_)
                 | StopPhase::Kill

@@ -130,6 +130,7 @@ impl Instance {
             | RunEvent::MainNotFound(_)
             | RunEvent::Ready
             | RunEvent::ReadyImpossible(_)
+            | RunEvent::Explained
             | RunEvent::Unheard(_) => {}
         }
     }

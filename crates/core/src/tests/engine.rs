@@ -21,6 +21,7 @@ pub(super) struct Tree {
     pub finding: bool,
     pub freezing: bool,
     pub thawing: bool,
+    pub explaining: bool,
     pub watching: bool,
     /// What goes on until it is called off.
     pub proving: bool,
@@ -56,6 +57,7 @@ impl Tree {
             || self.finding
             || self.freezing
             || self.thawing
+            || self.explaining
             || (self.watching && self.is_empty())
     }
 }
@@ -180,6 +182,10 @@ impl Engine {
                 tree.thawing = true;
                 Ok(())
             }
+            Do::Explain(_) => {
+                tree.explaining = true;
+                Ok(())
+            }
             Do::WatchTree => {
                 tree.watching = true;
                 Ok(())
@@ -245,6 +251,7 @@ pub(super) fn follow(tree: &mut Tree, what: &RunEvent) {
         RunEvent::TreeEmpty => tree.watching = false,
         RunEvent::Frozen(_) => tree.freezing = false,
         RunEvent::Thawed(_) => tree.thawing = false,
+        RunEvent::Explained => tree.explaining = false,
         RunEvent::Ready
         | RunEvent::ReadyImpossible(_)
         | RunEvent::Health(_)

@@ -95,7 +95,7 @@ fn names(names: &[&str]) -> Vec<String> {
 
 #[track_caller]
 fn all(what: &str, specs: Vec<Spec>, alphabet: &Alphabet) {
-    few(what, specs, alphabet, 10_000, true);
+    few(what, specs, alphabet, 40_000, true);
 }
 
 #[track_caller]

@@ -2,6 +2,7 @@
 //! chance. The list of promises is `docs/promises.md`.
 
 mod engine;
+mod explaining;
 mod explorer;
 mod laws;
 mod place;
@@ -15,3 +16,4 @@ mod order;
 mod relations;
 mod serving;
 mod starting;
+mod succession;

@@ -143,6 +143,9 @@ impl Place {
         } else if tree.thawing {
             tell(RunEvent::Thawed(Ok(())));
         }
+        if tree.explaining {
+            tell(RunEvent::Explained);
+        }
         if tree.health {
             tell(RunEvent::Health(Health::Good));
             tell(RunEvent::Health(Health::Bad));
@@ -341,6 +344,8 @@ impl Place {
                 RunEvent::Frozen(Ok(()))
             } else if tree.thawing {
                 RunEvent::Thawed(Ok(()))
+            } else if tree.explaining {
+                RunEvent::Explained
             } else if tree.watching && tree.is_empty() {
                 RunEvent::TreeEmpty
             } else {

@@ -3,8 +3,9 @@
 use std::collections::BTreeSet;
 
 const LIST: &str = include_str!("../../../../docs/promises.md");
-const STORIES: [&str; 8] = [
+const STORIES: [&str; 10] = [
     include_str!("ending.rs"),
+    include_str!("explaining.rs"),
     include_str!("explorer.rs"),
     include_str!("life.rs"),
     include_str!("order.rs"),
@@ -12,6 +13,7 @@ const STORIES: [&str; 8] = [
     include_str!("seeds.rs"),
     include_str!("serving.rs"),
     include_str!("starting.rs"),
+    include_str!("succession.rs"),
 ];
 
 /// Names of the functions marked as tests.

@@ -66,6 +66,8 @@ pub(super) struct Actor {
     pub hangs: Vec<Task>,
     /// Until it is proven; `None`: never.
     pub ready_in: Option<Duration>,
+    /// `None`: why it hangs is never found out.
+    pub explained_in: Option<Duration>,
     /// From a polite signal to the end; `None`: it does not care.
     pub dies_in: Option<Duration>,
     /// Not even the kill ends it.
@@ -85,6 +87,7 @@ impl Default for Actor {
             takes: BTreeMap::new(),
             hangs: Vec::new(),
             ready_in: Some(ms(0)),
+            explained_in: Some(ms(0)),
             dies_in: Some(ms(0)),
             immortal: false,
             strays: 0,
@@ -216,6 +219,32 @@ impl Sim {
         self.pass(s(3600));
     }
 
+    /// The engine dies, and another one goes on with what it had written down; `pending`: before its last orders were
+    /// carried out. Time passes as usual; what the programs do, they do.
+    pub(super) fn succeed(&mut self, pending: bool) {
+        let ids: Vec<_> = self.world.instances().collect();
+        let specs = ids.iter().filter_map(|id| self.world.standing(*id));
+        let specs: Vec<Spec> = specs.map(|standing| (**standing.spec).clone()).collect();
+        let mut next = World::new(2, RunId(1_000_000));
+        assert_eq!(next.load(specs, self.now), ids);
+        let mut actions = Vec::new();
+        for id in ids {
+            let carried = self.world.carried(id).expect("known");
+            next.resume(id, carried, (41, pending), self.now, &mut actions);
+            if let Some(tree) = next
+                .underway(id)
+                .and_then(|it| self.engine.tree(id, it.run))
+            {
+                tree.proving = false;
+                tree.watching = false;
+                tree.health = false;
+            }
+        }
+        self.world = next;
+        self.carry(actions);
+        self.pump();
+    }
+
     pub(super) fn on(&mut self, event: Event) {
         self.step(event);
         self.pump();
@@ -224,6 +253,10 @@ impl Sim {
     fn step(&mut self, event: Event) {
         let mut actions = Vec::new();
         self.world.on(event, self.now, &mut actions);
+        self.carry(actions);
+    }
+
+    fn carry(&mut self, actions: Vec<Action>) {
         for action in actions {
             if let Err(broken) = self.engine.take(&action, &self.world) {
                 panic!("{broken}: {action:?}\nafter {:#?}", self.record);
@@ -335,6 +368,12 @@ impl Sim {
             }
             Do::Request(_) => {
                 self.ask(id, run, Signal::INT, Target::Tree);
+                None
+            }
+            Do::Explain(_) => {
+                if let Some(span) = actor.explained_in {
+                    self.later(span, id, run, Plan::Tell(RunEvent::Explained));
+                }
                 None
             }
             Do::WatchTree => {
@@ -477,6 +516,7 @@ impl Sim {
                 | Do::Request(_)
                 | Do::Freeze
                 | Do::Thaw
+                | Do::Explain(_)
                 | Do::WatchTree => continue,
             };
             let name = self.world.standing(*instance).map(|it| it.name.to_string());

@@ -118,6 +118,8 @@ pub struct Graph {
     edges: Vec<Edge>,
     /// By node, the edges that leave it.
     leaving: Vec<Vec<usize>>,
+    /// By node, how many wait for it.
+    waiting: Vec<usize>,
 }
 
 impl Graph {
@@ -129,6 +131,7 @@ impl Graph {
         let place = self.nodes.len();
         self.nodes.push(node.clone());
         self.leaving.push(Vec::new());
+        self.waiting.push(0);
         self.places.insert(node, place);
         place
     }
@@ -143,6 +146,7 @@ impl Graph {
                 return;
             }
         }
+        self.waiting[to] += usize::from(relation == Relation::WaitsFor);
         self.leaving[from].push(self.edges.len());
         self.edges.push(Edge {
             from,
@@ -179,7 +183,6 @@ impl Graph {
 
     /// How many wait for a node.
     pub fn waiting(&self, place: usize) -> usize {
-        let waits = |edge: &&Edge| edge.to == place && edge.relation == Relation::WaitsFor;
-        self.edges.iter().filter(waits).count()
+        self.waiting[place]
     }
 }

@@ -7,12 +7,14 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::Duration;
 
+use super::circle::Circles;
 use super::dead;
 use super::finding::{End, Found, Step};
 use super::whole;
 use crate::graph::{self, Graph, Node};
 use crate::scene::{
-    Doing, Event, Holder, Pace, Process, Question, Scene, Source, Thread, Turn, Wait,
+    Database, Doing, Event, Holder, Lock, Pace, Process, Question, Scene, Source, Thread, Turn,
+    Wait,
 };
 use crate::verdict::{Evidence, Strength, VerdictKind};
 
@@ -20,15 +22,19 @@ use crate::verdict::{Evidence, Strength, VerdictKind};
 const LONG_SLEEP: Duration = Duration::from_secs(60);
 /// So many at one lock are a queue.
 const QUEUE: usize = 3;
-/// As many nodes as one judgement looks at.
-const MOST_STEPS: usize = 100_000;
+/// As many nodes as are looked at for one thread, and as far from it as that.
+const MOST_STEPS: usize = 2_000;
+const FARTHEST: usize = 64;
 
 /// Follows waits.
 pub(super) struct Follower<'a> {
     pub(super) scene: &'a Scene,
     pub(super) graph: &'a Graph,
-    /// By member, the circle it is in.
-    circles: HashMap<usize, Vec<usize>>,
+    circles: Circles,
+    /// What processes were found to be kept by, whoever asks.
+    known: HashMap<usize, Found>,
+    /// A node was met again on its own way: what was found depends on where one came from.
+    is_turned_back: bool,
     dead: BTreeMap<u32, BTreeSet<u32>>,
     path: Vec<usize>,
     left: usize,
@@ -36,17 +42,13 @@ pub(super) struct Follower<'a> {
 
 impl<'a> Follower<'a> {
     pub(super) fn new(scene: &'a Scene, graph: &'a Graph) -> Follower<'a> {
-        let mut circles = HashMap::new();
-        for circle in graph::cycles(graph, Strength::Strong) {
-            for place in &circle {
-                circles.insert(*place, circle.clone());
-            }
-        }
         let processes = scene.processes.values();
         Follower {
             scene,
             graph,
-            circles,
+            circles: Circles::of(scene, graph),
+            known: HashMap::new(),
+            is_turned_back: false,
             dead: processes
                 .map(|process| (process.pid, dead::dead(process)))
                 .collect(),
@@ -61,12 +63,15 @@ impl<'a> Follower<'a> {
         let Some(place) = self.graph.place(&who) else {
             return Found::end(who, End::Unclear, Strength::Weak);
         };
+        self.left = MOST_STEPS;
         self.node(place)
     }
 
     fn node(&mut self, place: usize) -> Found {
         let who = self.graph.at(place).clone();
-        if self.path.contains(&place) || self.left == 0 {
+        let is_far = self.path.len() >= FARTHEST;
+        if is_far || self.left == 0 || self.path.contains(&place) {
+            self.is_turned_back = true;
             return Found::end(who, End::Unclear, Strength::Weak);
         }
         self.left -= 1;
@@ -103,9 +108,7 @@ impl<'a> Follower<'a> {
                 Strength::Certain,
             );
         };
-        if let Some(circle) = self.circles.get(&place)
-            && let Some(found) = self.circle(circle, place)
-        {
+        if let Some(found) = self.circles.found(self.scene, place) {
             return found;
         }
         let mut ways: Vec<Found> = Vec::new();
@@ -142,6 +145,14 @@ impl<'a> Follower<'a> {
             None => edge.strength,
         };
         let (end, limit, alternatives) = self.means(process, thread, &inner, through);
+        // Nothing is wrong behind it: then what it waits for is of no interest, and it is the one who waits.
+        if end == End::Awaits {
+            let who = Node::Thread {
+                pid: process.pid,
+                tid: thread.tid,
+            };
+            return Found::end(who, end, limit).with(thread.evidence.iter().cloned());
+        }
         inner.end = end;
         inner.strength = inner.strength.min(strength).min(limit);
         if arrived != end || inner.alternatives.is_empty() {
@@ -151,7 +162,7 @@ impl<'a> Follower<'a> {
             inner.since = self.since(through);
         }
         let mut evidence = thread.evidence.clone();
-        evidence.extend(self.told(through));
+        evidence.extend(whole::told(self.scene, through.as_ref()));
         evidence.append(&mut inner.evidence);
         inner.evidence = evidence;
         if is_bare {
@@ -192,31 +203,6 @@ impl<'a> Follower<'a> {
         }
     }
 
-    fn told(&self, through: &Option<Node>) -> Option<Evidence> {
-        let (source, text) = match through {
-            Some(Node::Connection { id }) => {
-                ("sock_diag", self.scene.connections.get(id)?.told.clone())
-            }
-            Some(Node::Pipe { id }) => ("pipe", whole::pipe(self.scene.pipes.get(id)?)),
-            Some(Node::File { at }) => {
-                ("/proc/locks", self.scene.file_locks.get(*at)?.told.clone())
-            }
-            Some(
-                Node::Thread { .. }
-                | Node::Process { .. }
-                | Node::Lock { .. }
-                | Node::Event { .. }
-                | Node::Outside { .. },
-            )
-            | None => return None,
-        };
-        Some(Evidence {
-            source: source.to_owned(),
-            text,
-            strength: Strength::Certain,
-        })
-    }
-
     /// What the end of a chain means to a thread that waits for it in this way; at most how sure that is.
     fn means(
         &self,
@@ -228,6 +214,25 @@ impl<'a> Follower<'a> {
         use Strength::{Certain, Strong, Weak};
         use VerdictKind as V;
         let end = inner.end;
+        if process.database() == Database::Waiting && through.is_none() {
+            return match end {
+                End::Cause(kind) if kind < V::DbLock => (end, Certain, Vec::new()),
+                End::Cause(_)
+                | End::Busy
+                | End::Circling
+                | End::Asleep(_)
+                | End::Working
+                | End::Awaits
+                | End::Unclear => (
+                    End::Cause(V::DbLock),
+                    Strong,
+                    vec!["another transaction of the same database has the lock"],
+                ),
+            };
+        }
+        if process.database() == Database::InTransaction {
+            return (end, Certain, Vec::new());
+        }
         // What is found deeper is the cause, unless it is only another way to wait for others.
         if let End::Cause(kind) = end
             && kind <= V::LockConvoy
@@ -235,9 +240,23 @@ impl<'a> Follower<'a> {
             return (end, Certain, Vec::new());
         }
         match &thread.wait {
+            Wait::Lock(lock) if self.holder_moves(inner) => match self.is_queue(process, lock) {
+                true => (End::Cause(V::LockConvoy), Strong, Vec::new()),
+                false => (
+                    End::Cause(V::LockHeld),
+                    Strong,
+                    vec!["its holder gives it back and takes it again"],
+                ),
+            },
             Wait::Lock(_) => match end {
                 End::Busy | End::Circling => (End::Cause(V::CpuSpin), Strong, Vec::new()),
-                End::Cause(_) | End::Asleep(_) | End::Working | End::Awaits | End::Unclear => {
+                End::Awaits if self.takes_turns(thread, inner) => (End::Awaits, Strong, Vec::new()),
+                End::Awaits => (
+                    End::Cause(V::LockHeld),
+                    Strong,
+                    vec!["its holder waits for work on behalf of all who want the lock"],
+                ),
+                End::Cause(_) | End::Asleep(_) | End::Working | End::Unclear => {
                     (End::Cause(V::LockHeld), Certain, Vec::new())
                 }
             },
@@ -259,12 +278,24 @@ impl<'a> Follower<'a> {
                     (End::Awaits, Strong, Vec::new())
                 }
                 End::Cause(_) => (end, Certain, Vec::new()),
-                End::Working => (End::Awaits, Strong, Vec::new()),
-                End::Busy | End::Circling | End::Asleep(_) | End::Awaits | End::Unclear => {
-                    (End::Cause(V::ChildWait), Certain, Vec::new())
-                }
+                End::Working | End::Busy => (End::Awaits, Strong, Vec::new()),
+                End::Circling => (End::Cause(V::ChildWait), Strong, Vec::new()),
+                End::Asleep(_) | End::Awaits | End::Unclear => (
+                    End::Cause(V::ChildWait),
+                    Strong,
+                    vec!["the child does what it is there for"],
+                ),
             },
-            Wait::FileLock { .. } => (End::Cause(V::FileLock), Certain, Vec::new()),
+            Wait::FileLock { .. } => match end {
+                End::Awaits if self.takes_turns(thread, inner) => (End::Awaits, Strong, Vec::new()),
+                End::Cause(_)
+                | End::Busy
+                | End::Circling
+                | End::Asleep(_)
+                | End::Working
+                | End::Awaits
+                | End::Unclear => (End::Cause(V::FileLock), Certain, Vec::new()),
+            },
             Wait::Pipe {
                 doing: Doing::Send, ..
             } => (End::Cause(V::PipeFull), Certain, Vec::new()),
@@ -290,6 +321,29 @@ impl<'a> Follower<'a> {
             | Wait::Device { .. }
             | Wait::Other { .. } => (end, Certain, Vec::new()),
         }
+    }
+
+    /// Whether who has a lock ran between the snapshots: it may have given the lock back and taken it again.
+    fn holder_moves(&self, inner: &Found) -> bool {
+        let holder = inner.chain.first().and_then(|step| step.who.actor());
+        let thread = holder.and_then(|(pid, tid)| self.scene.thread(pid, tid?));
+        thread.is_some_and(|thread| thread.pace == Pace::Moving)
+    }
+
+    /// Whether many wait for a lock, and some of them were let through meanwhile.
+    fn is_queue(&self, process: &Process, lock: &Lock) -> bool {
+        let waits = |thread: &&Thread| matches!(&thread.wait, Wait::Lock(other) if other.address == lock.address);
+        let waiting: Vec<&Thread> = process.threads.iter().filter(waits).collect();
+        waiting.len() >= QUEUE && waiting.iter().any(|thread| thread.pace != Pace::Still)
+    }
+
+    /// Workers that wait for work one after the other: who has the lock waits for work where the next would do the same.
+    fn takes_turns(&self, thread: &Thread, inner: &Found) -> bool {
+        let Some(Node::Thread { pid, tid }) = inner.chain.last().map(|step| &step.who) else {
+            return false;
+        };
+        let holder = self.scene.thread(*pid, *tid).and_then(Thread::function);
+        holder.is_some() && holder == thread.function()
     }
 
     /// What somebody who owes an answer does instead.
@@ -423,31 +477,37 @@ impl<'a> Follower<'a> {
     }
 
     fn at_process(&mut self, place: usize, pid: u32) -> Found {
+        if let Some(known) = self.known.get(&place) {
+            return known.clone();
+        }
+        let before = std::mem::take(&mut self.is_turned_back);
+        let found = self.through_process(place, pid);
+        if !self.is_turned_back {
+            self.known.insert(place, found.clone());
+        }
+        self.is_turned_back |= before;
+        found
+    }
+
+    fn through_process(&mut self, place: usize, pid: u32) -> Found {
         let who = Node::Process { pid };
         let edges: Vec<graph::Edge> = self.graph.from(place).copied().collect();
-        let ways: Vec<Found> = edges
-            .iter()
-            .map(|edge| {
-                let mut found = self.node(edge.to);
-                if edges.len() == 1 || edge.strength == Strength::Certain {
-                    return found;
-                }
-                found.strength = found.strength.min(edge.strength);
-                found
-            })
-            .collect();
-        let telling = ways
-            .iter()
-            .filter(|found| found.end != End::Awaits && found.end != End::Working);
+        let mut ways: Vec<(Found, Strength)> = Vec::new();
+        for edge in edges {
+            let found = self.node(edge.to);
+            ways.push((found, edge.strength));
+        }
+        let tells = |found: &Found| found.end != End::Awaits && found.end != End::Working;
         // Of several threads only one has something to tell: it is more than a guess.
-        let is_only = telling.count() == 1;
-        let best = ways.into_iter().min_by_key(|found| found.end.order());
-        let Some(mut best) = best else {
+        let guess = match ways.iter().filter(|(found, _)| tells(found)).count() {
+            1 => Strength::Strong,
+            _ => Strength::Weak,
+        };
+        let best = ways.into_iter().min_by_key(|(found, _)| found.end.order());
+        let Some((mut best, sure)) = best else {
             return Found::end(who, End::Unclear, Strength::Weak);
         };
-        if is_only && best.strength == Strength::Weak {
-            best.strength = Strength::Strong;
-        }
+        best.strength = best.strength.min(sure.max(guess));
         best
     }
 
@@ -465,112 +525,6 @@ impl<'a> Follower<'a> {
             nobody.chain.clear();
             nobody
         })
-    }
-
-    /// A circle, told from one of its members on; none if one of them moves.
-    fn circle(&self, circle: &[usize], start: usize) -> Option<Found> {
-        let first = circle.iter().position(|place| *place == start)?;
-        let mut turned = circle.to_vec();
-        turned.rotate_left(first);
-        let mut chain: Vec<Step> = Vec::new();
-        let mut strength = Strength::Certain;
-        let mut evidence = Vec::new();
-        for (nth, place) in turned.iter().enumerate() {
-            let next = turned[(nth + 1) % turned.len()];
-            let edge = self.graph.from(*place).find(|edge| edge.to == next)?;
-            strength = strength.min(edge.strength);
-            match self.graph.at(*place) {
-                Node::Thread { pid, tid } => {
-                    let thread = self.scene.thread(*pid, *tid)?;
-                    // Who waits for several things at once is not held by one of them.
-                    let has_choice =
-                        matches!(&thread.wait, Wait::Any { sources, .. } if sources.len() != 1);
-                    if thread.pace != Pace::Still || has_choice {
-                        return None;
-                    }
-                    if is_timed(&thread.wait) {
-                        strength = strength.min(Strength::Strong);
-                    }
-                    evidence.extend(thread.evidence.iter().cloned());
-                    chain.push(Step {
-                        who: self.graph.at(*place).clone(),
-                        through: None,
-                        strength: edge.strength,
-                    });
-                }
-                thing => {
-                    if let Some(step) = chain.last_mut()
-                        && thing.actor().is_none()
-                    {
-                        step.through = Some(thing.clone());
-                        step.strength = step.strength.min(edge.strength);
-                    }
-                }
-            }
-        }
-        if self.has_other_hands(&chain) {
-            return None;
-        }
-        let kind = self.kind_of_circle(&chain);
-        let mut found = Found::end(self.graph.at(start).clone(), End::Cause(kind), strength);
-        found.cycle = chain.iter().map(|step| step.who.clone()).collect();
-        let things = chain
-            .iter()
-            .filter_map(|step| self.told(&step.through))
-            .collect::<Vec<_>>();
-        found.chain = chain;
-        Some(found.with(evidence).with(things))
-    }
-
-    /// A process that waits at a pipe of its own may have another thread, or a signal's handler, for its other end.
-    fn has_other_hands(&self, chain: &[Step]) -> bool {
-        let [
-            Step {
-                who: Node::Thread { pid, .. },
-                through: Some(Node::Pipe { .. }),
-                ..
-            },
-        ] = chain
-        else {
-            return false;
-        };
-        let process = self.scene.processes.get(pid);
-        process.is_none_or(|process| process.threads.len() > 1 || dead::handles_signals(process))
-    }
-
-    fn kind_of_circle(&self, chain: &[Step]) -> VerdictKind {
-        let doing = |wanted: Doing| {
-            chain.iter().any(|step| match (&step.who, &step.through) {
-                (Node::Thread { pid, tid }, Some(Node::Pipe { .. })) => {
-                    let thread = self.scene.thread(*pid, *tid);
-                    matches!(thread.map(|thread| &thread.wait), Some(Wait::Pipe { doing, .. }) if *doing == wanted)
-                }
-                _ => false,
-            })
-        };
-        let waits_for_child = chain.iter().any(|step| match &step.who {
-            Node::Thread { pid, tid } => {
-                let thread = self.scene.thread(*pid, *tid);
-                matches!(thread.map(|thread| &thread.wait), Some(Wait::Child { .. }))
-            }
-            _ => false,
-        });
-        if doing(Doing::Send) {
-            return VerdictKind::PipeFull;
-        }
-        if doing(Doing::Receive) && (chain.len() == 1 || waits_for_child) {
-            return VerdictKind::PipeHeldOpen;
-        }
-        match chain {
-            [
-                Step {
-                    through: Some(Node::File { .. }),
-                    ..
-                },
-            ] => VerdictKind::FileLock,
-            [_] => VerdictKind::SelfDeadlock,
-            _ => VerdictKind::Deadlock,
-        }
     }
 
     /// A thread that waits for nobody in particular.
@@ -696,24 +650,4 @@ fn running(pace: Pace) -> End {
 
 fn is_long(length: Option<Duration>) -> bool {
     length.is_some_and(|length| length >= LONG_SLEEP)
-}
-
-/// Whether a wait ends by itself.
-fn is_timed(wait: &Wait) -> bool {
-    match wait {
-        Wait::Lock(lock) => lock.is_timed,
-        Wait::Socket { is_timed, .. } | Wait::Any { is_timed, .. } => *is_timed,
-        Wait::Event(event) => event.is_timed(),
-        Wait::Sleep { .. } => true,
-        Wait::Nothing
-        | Wait::Stopped
-        | Wait::Join { .. }
-        | Wait::Pipe { .. }
-        | Wait::Child { .. }
-        | Wait::FileLock { .. }
-        | Wait::Disk { .. }
-        | Wait::Signal
-        | Wait::Device { .. }
-        | Wait::Other { .. } => false,
-    }
 }

@@ -55,7 +55,7 @@ fn is_woken_from_outside(process: &Process, thread: &Thread) -> bool {
             };
             lock.is_timed || elsewhere
         }
-        Wait::Join { tid } => !process.threads.iter().any(|other| other.tid == *tid),
+        Wait::Join { tid } => process.thread(*tid).is_none(),
         Wait::Nothing
         | Wait::Stopped
         | Wait::Socket { .. }

@@ -78,6 +78,8 @@ pub(super) struct Found {
     pub(super) strength: Strength,
     pub(super) chain: Vec<Step>,
     pub(super) cycle: Vec<Node>,
+    /// Which circle that is.
+    pub(super) circle: Option<usize>,
     pub(super) evidence: Vec<Evidence>,
     pub(super) since: Option<Duration>,
     pub(super) alternatives: Vec<&'static str>,
@@ -95,6 +97,7 @@ impl Found {
                 strength,
             }],
             cycle: Vec::new(),
+            circle: None,
             evidence: Vec::new(),
             since: None,
             alternatives: Vec::new(),

@@ -5,11 +5,13 @@
 //! sure as the weakest link of its chain. The words for it are made elsewhere (`words`).
 
 mod chain;
+mod circle;
 mod dead;
 mod finding;
 mod whole;
 
 use std::cmp::Reverse;
+use std::collections::HashMap;
 
 use crate::graph::{self, Graph, Node};
 use crate::scene::{Pace, Process, Question, Scene, Thread};
@@ -36,6 +38,8 @@ pub fn judge(scene: &Scene) -> (Judgement, Graph) {
         scene,
         follower: Follower::new(scene, &graph),
         findings: Vec::new(),
+        places: HashMap::new(),
+        of_processes: Vec::new(),
         ends: Vec::new(),
     };
     for pid in &scene.asked {
@@ -51,16 +55,20 @@ struct Judge<'a> {
     scene: &'a Scene,
     follower: Follower<'a>,
     findings: Vec<Finding>,
+    /// Where the finding stands that has this verdict and this circle, or this root.
+    places: HashMap<(VerdictKind, Option<usize>, Option<Node>), usize>,
+    /// What is wrong with processes as a whole.
+    of_processes: Vec<Finding>,
     /// How the threads without a finding stand.
     ends: Vec<Found>,
 }
 
 impl Judge<'_> {
     fn process(&mut self, process: &Process) {
-        let owes = whole::owed(self.scene, process).len();
+        let is_missed = process.threads.len() == 1 && whole::is_missed(self.scene, process);
         for thread in &process.threads {
             let mut found = self.follower.thread(process.pid, thread.tid);
-            found.end = self.lonely(process, thread, found.end, owes, &mut found.strength);
+            found.end = self.lonely(thread, found.end, is_missed, &mut found.strength);
             match found.end {
                 End::Cause(kind) => self.add(kind, found),
                 End::Asleep(_)
@@ -71,20 +79,13 @@ impl Judge<'_> {
                 | End::Unclear => self.ends.push(found),
             }
         }
-        self.findings.extend(whole::findings(self.scene, process));
+        self.of_processes
+            .extend(whole::findings(self.scene, process));
     }
 
     /// A thread that runs without a pause is a cause only if somebody waits for it, or if it gets nowhere.
-    fn lonely(
-        &self,
-        process: &Process,
-        thread: &Thread,
-        end: End,
-        owes: usize,
-        strength: &mut Strength,
-    ) -> End {
+    fn lonely(&self, thread: &Thread, end: End, is_missed: bool, strength: &mut Strength) -> End {
         let is_running = matches!(thread.pace, Pace::Busy | Pace::Circling);
-        let is_missed = owes > 0 && process.threads.len() == 1;
         let limit = match end {
             End::Circling => Strength::Weak,
             End::Busy if is_running && (is_missed || self.scene.question != Question::Hang) => {
@@ -104,18 +105,12 @@ impl Judge<'_> {
     /// Adds what a thread is kept by; threads with the same root, or the same circle, are counted together.
     fn add(&mut self, kind: VerdictKind, found: Found) {
         let root = found.chain.last().map(|step| step.who.clone());
-        let mut members = found.cycle.clone();
-        members.sort();
-        let same = self.findings.iter_mut().find(|known| {
-            let mut known_members = known.cycle.clone();
-            known_members.sort();
-            let known_root = known.chain.last().map(|step| step.who.clone());
-            known.kind == kind
-                && match members.is_empty() {
-                    true => known_members.is_empty() && known_root == root,
-                    false => known_members == members,
-                }
-        });
+        let key = match found.circle {
+            Some(circle) => (kind, Some(circle), None),
+            None => (kind, None, root),
+        };
+        let at = *self.places.entry(key).or_insert(self.findings.len());
+        let same = self.findings.get_mut(at);
         match same {
             Some(known) => {
                 known.harmed += 1;
@@ -133,6 +128,7 @@ impl Judge<'_> {
 
     fn conclude(mut self) -> Judgement {
         let owed = self.owed();
+        self.findings.append(&mut self.of_processes);
         self.findings.sort_by_key(rank);
         let mut findings = self.findings.into_iter();
         let first = findings.next();

@@ -45,8 +45,11 @@ const USERS: u32 = 1 << 20;
 
 /// What is known of threads by number, as the process itself sees them.
 pub(super) trait Tids {
-    /// The process and number, as we see them, of a living thread.
+    /// The process and number, as we see them, of a living thread of any process.
     fn living(&self, tid: u32) -> Option<(u32, u32)>;
+
+    /// The same, if it belongs to the process that waits.
+    fn member(&self, tid: u32) -> Option<(u32, u32)>;
 }
 
 impl FutexCall {
@@ -94,15 +97,15 @@ struct Reader<'a> {
 
 impl Reader<'_> {
     fn wait(&self) -> Wait {
+        if let Some(lock) = self.rust_lock() {
+            return lock;
+        }
         let found = match self.call.operation {
             LOCK_PI | LOCK_PI2 => self.by_word(),
             WAIT_BITSET if self.call.value > 3 || self.call.value == 0 => {
                 self.join().or_else(|| self.event())
             }
-            WAIT_BITSET => self
-                .mutex()
-                .or_else(|| self.read_write())
-                .or_else(|| self.rust_lock()),
+            WAIT_BITSET => self.mutex().or_else(|| self.read_write()),
             _ => match self.call.value {
                 // A stream's lock may look like a mutex, but hardly the other way round.
                 2 => self
@@ -110,7 +113,7 @@ impl Reader<'_> {
                     .or_else(|| self.mutex())
                     .or_else(|| self.internal()),
                 0 | 1 => self.event(),
-                value if value & WAITERS != 0 => self.robust(),
+                value if value & WAITERS != 0 && value & OWNER != 0 => self.robust(),
                 _ => self.join().or_else(|| self.event()),
             },
         };
@@ -139,7 +142,12 @@ impl Reader<'_> {
         if tid == 0 {
             return Holder::Changing { last: None };
         }
-        match self.tids.living(tid) {
+        // What is private to a process has its owner there; elsewhere the number has been given to another thread.
+        let owner = match self.call.is_private() {
+            true => self.tids.member(tid),
+            false => self.tids.living(tid),
+        };
+        match owner {
             Some((pid, tid)) => Holder::Recorded { pid, tid },
             None => Holder::Gone { tid },
         }
@@ -183,7 +191,7 @@ impl Reader<'_> {
         if self.call.value != 3 {
             return self.write_after_readers();
         }
-        let (base, kind) = if self.call.address % 8 == 0 {
+        let (base, kind) = if self.call.address.is_multiple_of(8) {
             (-8, LockKind::Read)
         } else {
             (-12, LockKind::Write)
@@ -236,13 +244,21 @@ impl Reader<'_> {
         self.lock(0, LockKind::Internal, Holder::Unrecorded)
     }
 
-    /// Rust's own mutex: one word, nothing around it, private, through the bitset call.
+    /// Rust's own locks: one or two words, nothing around them, through a call glibc does not use without a limit.
     fn rust_lock(&self) -> Option<Wait> {
-        let is_rust = self.call.is_private() && self.call.flags & CLOCK_REALTIME == 0;
-        if !is_rust || self.call.value != 2 {
+        let is_rust =
+            self.call.operation == WAIT_BITSET && self.call.flags == PRIVATE && !self.call.is_timed;
+        if !is_rust {
             return None;
         }
-        self.lock(0, LockKind::Mutex, Holder::Unrecorded)
+        if self.is_in(&["write_contended"]) {
+            return self.lock(-4, LockKind::Write, Holder::Unrecorded);
+        }
+        if self.is_in(&["read_contended"]) {
+            return self.lock(0, LockKind::Read, Holder::Unrecorded);
+        }
+        let is_mutex = self.call.value == 2 && self.word(0).is_none_or(|word| word == 2);
+        is_mutex.then(|| self.lock(0, LockKind::Mutex, Holder::Unrecorded))?
     }
 
     /// The word a thread clears when it ends: it holds its number.
@@ -250,7 +266,7 @@ impl Reader<'_> {
         if self.call.is_private() {
             return None;
         }
-        let (_, tid) = self.tids.living(self.call.value)?;
+        let (_, tid) = self.tids.member(self.call.value)?;
         (self.word(0)? == self.call.value).then_some(Wait::Join { tid })
     }
 
@@ -294,7 +310,7 @@ impl Reader<'_> {
 
     /// `{ value, waiters }`.
     fn looks_like_semaphore(&self) -> bool {
-        let is_aligned = self.call.address % 8 == 0;
+        let is_aligned = self.call.address.is_multiple_of(8);
         let waits = self.call.operation == WAIT_BITSET && self.call.value == 0;
         waits
             && is_aligned
@@ -348,6 +364,10 @@ mod tests {
 
     impl Tids for Three {
         fn living(&self, tid: u32) -> Option<(u32, u32)> {
+            self.member(tid).or((tid == 20).then_some((20, 20)))
+        }
+
+        fn member(&self, tid: u32) -> Option<(u32, u32)> {
             (10..13).contains(&tid).then_some((10, tid))
         }
     }
@@ -362,10 +382,10 @@ mod tests {
     }
 
     fn holder(wait: Wait) -> (LockKind, Holder) {
-        match wait {
-            Wait::Lock(lock) => (lock.kind, lock.holder),
-            other => panic!("{other:?}"),
-        }
+        let Wait::Lock(lock) = wait else {
+            panic!("{wait:?}");
+        };
+        (lock.kind, lock.holder)
     }
 
     #[test]
@@ -373,6 +393,20 @@ mod tests {
         let found = wait(call(0x1000, 0x80, 2), &[2, 0, 11, 1, 0]);
         let recorded = Holder::Recorded { pid: 10, tid: 11 };
         assert_eq!(holder(found), (LockKind::Mutex, recorded));
+    }
+
+    #[test]
+    fn rusts_mutex_is_not_taken_for_the_c_librarys() {
+        let found = wait(call(0x1000, 0x89, 2), &[2, 0, 11, 1, 0]);
+        assert_eq!(holder(found), (LockKind::Mutex, Holder::Unrecorded));
+    }
+
+    #[test]
+    fn a_private_lock_has_no_owner_in_another_process() {
+        let private = wait(call(0x1000, 0x80, 2), &[2, 0, 20, 1, 0]);
+        assert_eq!(holder(private).1, Holder::Gone { tid: 20 });
+        let shared = wait(call(0x1000, 0, 2), &[2, 0, 20, 1, 128]);
+        assert_eq!(holder(shared).1, Holder::Recorded { pid: 20, tid: 20 });
     }
 
     #[test]

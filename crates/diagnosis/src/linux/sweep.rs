@@ -4,19 +4,22 @@
 //! processor did not change in between did not run, so that everything read of it belongs to one moment. Nothing is
 //! stopped, and nothing is asked of the processes themselves.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::time::{Duration, Instant};
 
 use super::between::Between;
 use super::host::Host;
+use super::hot::{self, Hot, Sampling};
+use super::inference;
 use super::proc::{Call, State};
 use super::standing;
 use super::target::{Clock, Sample, Target};
 use super::waits;
+use super::walk::{self, Times};
 use crate::budget::Budget;
 use crate::memory::Memory;
 use crate::scene::{Frame, Holder, Lock, Pace, Process, Question, Scene, Thread, Wait};
-use crate::stacks::{Registers, Stacks};
+use crate::stack::ModuleCache;
 use crate::verdict::{Evidence, Strength};
 
 /// Between the two sweeps. Long enough for a healthy thread to show itself, short enough for a person.
@@ -27,8 +30,6 @@ const SHORT_PAUSE: Duration = Duration::from_millis(40);
 const MOST_PROCESSES: usize = 32;
 /// Of the window, how much a thread must have run, or wanted to, to count as busy.
 const BUSY_PERCENT: u64 = 80;
-/// As many threads of one process as have their stacks walked.
-const MOST_STACKS: usize = 1000;
 
 /// What one sweep kept of a process.
 #[derive(Debug)]
@@ -41,6 +42,7 @@ struct Early {
 #[derive(Debug)]
 struct EarlyThread {
     clock: Clock,
+    gave_up: Option<u64>,
     call: Option<Call>,
     wait: Wait,
 }
@@ -48,27 +50,30 @@ struct EarlyThread {
 /// Looks at processes, and at everyone they wait for.
 ///
 /// Processes that do not exist are left out of the scene; what could not be read is named in it.
-pub fn look_with(
-    question: Question,
-    pids: &[u32],
-    budget: Budget,
-    stacks: &mut dyn Stacks,
-) -> Scene {
+pub fn look(question: Question, pids: &[u32], budget: Budget) -> Scene {
     let begun = Instant::now();
     let until = begun + budget.time;
     let mut early = BTreeMap::new();
     first(pids, until, &mut early);
     let pause = PAUSE.min(budget.time / 4);
+    let sampling = Sampling::start(early.values().flat_map(Early::running));
     rest(begun + pause);
+    let hot = sampling.finish();
     let host = Host::new(until);
     let mut between = Between::new(&host);
     let mut sweep = Sweep {
         early,
         until,
+        times: Times {
+            frames: begun + budget.time / 10 * 6,
+            lines: begun + budget.time / 4,
+        },
         processes: BTreeMap::new(),
         unseen: Vec::new(),
+        modules: ModuleCache::default(),
+        hot,
     };
-    sweep.second(pids, &mut between, stacks);
+    sweep.second(pids, &mut between);
     let unseen = host.unseen().into_iter().chain(sweep.unseen).collect();
     let mut scene = Scene {
         question,
@@ -118,6 +123,7 @@ impl Early {
             let wait = waits::wait_of(sample, target, between, &[]);
             let thread = EarlyThread {
                 clock: sample.clock,
+                gave_up: sample.gave_up,
                 call: sample.call,
                 wait,
             };
@@ -129,17 +135,30 @@ impl Early {
             threads,
         }
     }
+
+    /// The threads that ran.
+    fn running(&self) -> impl Iterator<Item = u32> {
+        let running = self
+            .threads
+            .iter()
+            .filter(|(_, thread)| thread.wait == Wait::Nothing);
+        running.map(|(tid, _)| *tid)
+    }
 }
 
 struct Sweep {
     early: BTreeMap<u32, Early>,
     until: Instant,
+    times: Times,
     processes: BTreeMap<u32, Process>,
     unseen: Vec<String>,
+    modules: ModuleCache,
+    /// Samples of threads that ran.
+    hot: HashMap<u32, Vec<Hot>>,
 }
 
 impl Sweep {
-    fn second(&mut self, pids: &[u32], between: &mut Between<'_>, stacks: &mut dyn Stacks) {
+    fn second(&mut self, pids: &[u32], between: &mut Between<'_>) {
         let mut queue: VecDeque<u32> = pids.iter().copied().collect();
         let mut seen = BTreeSet::new();
         while let Some(pid) = queue.pop_front() {
@@ -163,7 +182,7 @@ impl Sweep {
                 }
                 continue;
             };
-            let process = self.process(&target, between, stacks);
+            let process = self.process(&target, between);
             if !process.is_open {
                 self.unseen.push(format!(
                     "process {pid} (`{}`): its memory and calls may not be read; as root, or as its user, they may",
@@ -183,45 +202,44 @@ impl Sweep {
         }
     }
 
-    fn process(
-        &mut self,
-        target: &Target,
-        between: &mut Between<'_>,
-        stacks: &mut dyn Stacks,
-    ) -> Process {
+    fn process(&mut self, target: &Target, between: &mut Between<'_>) -> Process {
         let early = self.early.get(&target.pid);
         let early = early.filter(|early| early.started == target.stat.started);
         let memory = target.memory.as_ref().map(|memory| memory as &dyn Memory);
-        if let Some(memory) = memory {
-            stacks.enter(target.pid, &standing::maps(target.pid), memory);
-        }
+        let stacks = match memory {
+            Some(memory) => walk::stacks(
+                target,
+                memory,
+                &standing::maps(target.pid),
+                &mut self.modules,
+                &self.hot,
+                self.times,
+            ),
+            None => Vec::new(),
+        };
         let mut threads = Vec::with_capacity(target.threads.len());
         for (nth, sample) in target.threads.iter().enumerate() {
-            let frames = match (memory, registers(sample)) {
-                (Some(memory), Some(registers)) if nth < MOST_STACKS => {
-                    stacks.frames(registers, memory)
-                }
-                (Some(_) | None, Some(_) | None) => Vec::new(),
-            };
-            threads.push(thread(sample, target, between, frames, early));
+            let frames = stacks
+                .get(nth)
+                .map(|frames| frames.iter().map(|frame| frame.shown.clone()));
+            let frames = frames.into_iter().flatten().collect();
+            let mut thread = thread(sample, target, between, frames, early);
+            let samples = self.hot.get(&thread.tid);
+            if thread.pace == Pace::Busy && samples.is_some_and(|samples| hot::goes_round(samples))
+            {
+                thread.pace = Pace::Circling;
+            }
+            threads.push(thread);
+        }
+        if let Some(memory) = memory {
+            inference::infer(&mut threads, &stacks, memory);
+        }
+        for thread in &mut threads {
+            if let Wait::Lock(lock) = &thread.wait {
+                thread.evidence.extend(lock_evidence(lock, target.pid));
+            }
         }
         standing::process(target, threads, between)
-    }
-}
-
-fn registers(sample: &Sample) -> Option<Registers> {
-    match sample.call? {
-        Call::Running => None,
-        Call::Outside { sp, pc } => Some(Registers {
-            pc,
-            sp,
-            arguments: None,
-        }),
-        Call::In { args, sp, pc, .. } => Some(Registers {
-            pc,
-            sp,
-            arguments: Some(args),
-        }),
     }
 }
 
@@ -245,7 +263,7 @@ fn thread(
         tid: sample.tid,
         name: sample.name.clone(),
         pace,
-        evidence: evidence(sample, target.pid, &wait),
+        evidence: evidence(sample, target.pid),
         wait,
         frames,
     }
@@ -259,6 +277,10 @@ fn pace(sample: &Sample, before: &EarlyThread, window: Duration) -> Pace {
             State::Sleeping | State::Deep | State::Stopped | State::Traced => Pace::Still,
             State::Zombie | State::Other => Pace::Still,
         };
+    }
+    // It never gave the processor up by itself: it wanted one all the time, whatever it got.
+    if sample.gave_up.is_some() && sample.gave_up == before.gave_up {
+        return Pace::Busy;
     }
     let wanted = (now.ran - then.ran.min(now.ran)) + (now.queued - then.queued.min(now.queued));
     let window = u64::try_from(window.as_nanos()).unwrap_or(u64::MAX);
@@ -283,7 +305,7 @@ fn settle(lock: &mut Lock, pace: Pace, before: Option<&Wait>) {
     }
 }
 
-fn evidence(sample: &Sample, pid: u32, wait: &Wait) -> Vec<Evidence> {
+fn evidence(sample: &Sample, pid: u32) -> Vec<Evidence> {
     let source = format!("/proc/{pid}/task/{}/syscall", sample.tid);
     let certain = |source: String, text: String| Evidence {
         source,
@@ -304,9 +326,6 @@ fn evidence(sample: &Sample, pid: u32, wait: &Wait) -> Vec<Evidence> {
             args[2]
         );
         evidence.push(certain(source, text));
-    }
-    if let Wait::Lock(lock) = wait {
-        evidence.extend(lock_evidence(lock, pid));
     }
     evidence
 }

@@ -31,6 +31,8 @@ pub(super) struct Sample {
     pub(super) name: String,
     pub(super) state: State,
     pub(super) clock: Clock,
+    /// How often it gave a processor up by itself; asked only of threads that run.
+    pub(super) gave_up: Option<u64>,
     pub(super) call: Option<Call>,
     /// Where within the system it waits; empty if that is not told.
     pub(super) channel: String,
@@ -86,6 +88,14 @@ impl Target {
         self.memory.is_some()
     }
 
+    /// Whether the memory at an address may be shared with other processes; it may if that cannot be told.
+    pub(super) fn shares(&self, address: u64) -> bool {
+        let Ok(maps) = proc::read(format!("/proc/{}/maps", self.pid)) else {
+            return true;
+        };
+        proc::is_shared(&maps, address)
+    }
+
     /// How a descriptor was opened, and what goes with it.
     pub(super) fn info(&self, fd: u32) -> Option<FdInfo> {
         let text = proc::read(format!("/proc/{}/fdinfo/{fd}", self.pid)).ok()?;
@@ -94,13 +104,18 @@ impl Target {
 }
 
 impl Tids for Target {
-    fn living(&self, tid: u32) -> Option<(u32, u32)> {
+    fn member(&self, tid: u32) -> Option<(u32, u32)> {
         let tid = match self.inner.is_empty() {
             true => tid,
             false => *self.inner.get(&tid)?,
         };
-        if self.threads.iter().any(|thread| thread.tid == tid) {
-            return Some((self.pid, tid));
+        let is_ours = self.threads.iter().any(|thread| thread.tid == tid);
+        is_ours.then_some((self.pid, tid))
+    }
+
+    fn living(&self, tid: u32) -> Option<(u32, u32)> {
+        if let Some(member) = self.member(tid) {
+            return Some(member);
         }
         // A lock in shared memory may belong to a thread of another process. A zombie owns nothing any more.
         let stat = Stat::parse(&proc::read(format!("/proc/{tid}/stat")).ok()?)?;
@@ -135,6 +150,17 @@ impl Sample {
         let clock = proc::read(format!("{root}/schedstat")).ok();
         let call = proc::read(format!("{root}/syscall")).ok();
         let channel = proc::read(format!("{root}/wchan")).unwrap_or_default();
+        let gave_up = match stat.state {
+            State::Running => proc::read(format!("{root}/status"))
+                .ok()
+                .and_then(|text| given_up(&text)),
+            State::Sleeping
+            | State::Deep
+            | State::Stopped
+            | State::Traced
+            | State::Zombie
+            | State::Other => None,
+        };
         Some(Sample {
             tid,
             name: stat.name,
@@ -142,6 +168,7 @@ impl Sample {
             clock: clock
                 .and_then(|text| Clock::parse(&text))
                 .unwrap_or_default(),
+            gave_up,
             call: call.and_then(|text| Call::parse(&text)),
             channel: match channel.as_str() {
                 "0" => String::new(),
@@ -149,6 +176,14 @@ impl Sample {
             },
         })
     }
+}
+
+/// Of `status`, how often a thread gave a processor up by itself.
+fn given_up(status: &str) -> Option<u64> {
+    let line = status
+        .lines()
+        .find_map(|line| line.strip_prefix("voluntary_ctxt_switches:"))?;
+    line.trim().parse().ok()
 }
 
 impl Clock {

@@ -76,7 +76,7 @@ pub struct Process {
     pub name: String,
     /// What it calls itself, where that says what it does (`postgres: anna shop [local] idle in transaction`).
     pub title: Option<String>,
-    /// Its threads, the first one first.
+    /// Its threads: the first one, then the others in the order of their numbers.
     pub threads: Vec<Thread>,
     /// What it does with signals.
     pub signals: Signals,
@@ -184,11 +184,7 @@ pub struct Frame {
 impl Scene {
     /// A thread by its process and number.
     pub fn thread(&self, pid: u32, tid: u32) -> Option<&Thread> {
-        self.processes
-            .get(&pid)?
-            .threads
-            .iter()
-            .find(|thread| thread.tid == tid)
+        self.processes.get(&pid)?.thread(tid)
     }
 
     /// How many threads were looked at.
@@ -197,6 +193,45 @@ impl Scene {
             .values()
             .map(|process| process.threads.len())
             .sum()
+    }
+}
+
+/// What a process of a database server does, as it says itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Database {
+    /// It is none, or does something else.
+    None,
+    /// It waits for a lock inside the database.
+    Waiting,
+    /// Its client has a transaction open and says nothing.
+    InTransaction,
+}
+
+impl Process {
+    /// What it does for a database.
+    pub fn database(&self) -> Database {
+        match self.title.as_deref() {
+            Some(title) if title.ends_with(" waiting") => Database::Waiting,
+            Some(title) if title.contains("idle in transaction") => Database::InTransaction,
+            Some(_) | None => Database::None,
+        }
+    }
+
+    /// The database its title names: `postgres: USER DATABASE CLIENT WHAT`.
+    pub fn database_name(&self) -> Option<&str> {
+        self.title.as_deref()?.split(' ').nth(2)
+    }
+
+    /// One of its threads.
+    pub fn thread(&self, tid: u32) -> Option<&Thread> {
+        let (first, others) = self.threads.split_first()?;
+        if first.tid == tid {
+            return Some(first);
+        }
+        let at = others
+            .binary_search_by_key(&tid, |thread| thread.tid)
+            .ok()?;
+        others.get(at)
     }
 }
 

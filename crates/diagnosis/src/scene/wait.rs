@@ -76,6 +76,28 @@ pub enum Wait {
     },
 }
 
+impl Wait {
+    /// Whether it ends by itself after a while.
+    pub fn is_timed(&self) -> bool {
+        match self {
+            Wait::Lock(lock) => lock.is_timed,
+            Wait::Socket { is_timed, .. } | Wait::Any { is_timed, .. } => *is_timed,
+            Wait::Event(event) => event.is_timed(),
+            Wait::Sleep { .. } => true,
+            Wait::Nothing
+            | Wait::Stopped
+            | Wait::Join { .. }
+            | Wait::Pipe { .. }
+            | Wait::Child { .. }
+            | Wait::FileLock { .. }
+            | Wait::Disk { .. }
+            | Wait::Signal
+            | Wait::Device { .. }
+            | Wait::Other { .. } => false,
+        }
+    }
+}
+
 /// What a thread would do with a connection or pipe.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Doing {

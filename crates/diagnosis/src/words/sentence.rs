@@ -13,22 +13,24 @@ const USUAL_ALTERNATIVE: &str = "it waits as it should";
 pub(crate) fn sentence(scene: &Scene, judgement: &Judgement, name: &str) -> String {
     let name = plain(name);
     let main = &judgement.main;
-    match main.kind {
-        VerdictKind::Idle => match judgement.owed {
-            0 => {
-                format!("`{name}` is not stuck as far as can be seen: it waits for work, or works")
-            }
-            owed => format!(
-                "`{name}` is not stuck as far as can be seen, though it has not answered {}",
-                super::count(owed, "question", "questions")
-            ),
-        },
-        VerdictKind::Unknown => match main.chain.is_empty() {
+    if main.kind.is_stuck() && main.kind != VerdictKind::CleanupRunning {
+        return stuck(scene, main, &name);
+    }
+    if main.kind == VerdictKind::CleanupRunning {
+        return format!("`{name}` was asked to end and is still on its way");
+    }
+    if main.kind == VerdictKind::Unknown {
+        return match main.chain.is_empty() {
             true => format!("why `{name}` waits could not be seen"),
             false => format!("why `{name}` waits is not clear: {}", clause(scene, main)),
-        },
-        VerdictKind::CleanupRunning => format!("`{name}` was asked to end and is still on its way"),
-        _ => stuck(scene, main, &name),
+        };
+    }
+    match judgement.owed {
+        0 => format!("`{name}` is not stuck as far as can be seen: it waits for work, or works"),
+        owed => format!(
+            "`{name}` is not stuck as far as can be seen, though it has not answered {}",
+            super::count(owed, "question", "questions")
+        ),
     }
 }
 

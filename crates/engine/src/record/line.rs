@@ -49,8 +49,8 @@ fn format_of(json: &[u8]) -> Option<u32> {
     value.get("format")?.as_u64()?.try_into().ok()
 }
 
-/// FNV-1a over words of eight bytes, and a last mix so that every bit of the text reaches every bit of the check.
-pub(crate) fn check(bytes: &[u8]) -> u64 {
+/// The check of a line: FNV-1a over words of eight bytes, and a last mix so that every bit of the text reaches every bit of the check.
+pub fn check(bytes: &[u8]) -> u64 {
     const PRIME: u64 = 0x0000_0100_0000_01b3;
     let mut hash = 0xcbf2_9ce4_8422_2325 ^ bytes.len() as u64;
     let mut chunks = bytes.chunks_exact(8);

@@ -22,7 +22,7 @@ use crate::books::Book;
 
 pub use journal::Storage;
 pub(crate) use journal::{Journal, News};
-pub(crate) use line::check;
+pub use line::check;
 
 /// The format written by this program. The one before is read as well, and none newer.
 pub const FORMAT: u32 = 1;

@@ -29,6 +29,16 @@ const TRACE: &str = "traceparent";
 ///
 /// Taken from `x-request-id`, else from the trace id of `traceparent`, else made. It is in the request's extensions, in a
 /// `tracing` span named `request` around the handler, in the answer, and in what a stop says about requests in flight.
+///
+/// ```
+/// use aplomb_lifecycle::http::RequestId;
+/// use axum::Extension;
+///
+/// async fn handler(Extension(id): Extension<RequestId>) -> String {
+///     format!("tell us {} when you ask about this\n", id.as_str())
+/// }
+/// # let router: axum::Router = axum::Router::new().route("/", axum::routing::get(handler));
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RequestId {
     id: String,
@@ -37,6 +47,12 @@ pub struct RequestId {
 
 impl RequestId {
     /// The id.
+    ///
+    /// ```no_run
+    /// # fn audit(id: &aplomb_lifecycle::http::RequestId) {
+    /// eprintln!("audit: request {}", id.as_str());
+    /// # }
+    /// ```
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.id

@@ -24,6 +24,14 @@ const NO_DESCRIPTORS: Duration = Duration::from_millis(50);
 
 /// Binds a listener. Its queue holds 1024 connections, as far as the system allows.
 ///
+/// ```
+/// let listener = aplomb_lifecycle::http::listen("127.0.0.1:0")?;
+/// assert_ne!(listener.local_addr()?.port(), 0);
+/// let taken = aplomb_lifecycle::http::listen(listener.local_addr()?);
+/// assert!(taken.unwrap_err().to_string().starts_with("cannot listen on `127.0.0.1:"));
+/// # Ok::<(), std::io::Error>(())
+/// ```
+///
 /// # Errors
 /// When the address cannot be resolved or bound; the error names it.
 pub fn listen(
@@ -39,6 +47,14 @@ pub fn listen(
 }
 
 /// `/readyz` and `/livez` as routes, for programs that serve health where they serve everything else.
+///
+/// ```no_run
+/// # use aplomb_lifecycle::{App, http};
+/// # fn router(app: &App) -> axum::Router {
+/// let router = axum::Router::new().merge(http::health_routes(app)); // and your own routes
+/// # router
+/// # }
+/// ```
 pub fn health_routes(app: &App) -> Router {
     let app = app.clone();
     let ready = move || {
@@ -65,6 +81,15 @@ pub(super) struct Limits {
 }
 
 /// A server in the making.
+///
+/// ```no_run
+/// # use axum::Router;
+/// # fn register(app: &aplomb_lifecycle::App, public: Router, internal: Router) -> std::io::Result<()> {
+/// use aplomb_lifecycle::http::{Server, listen};
+/// let internal = Server::new("internal", listen("127.0.0.1:9000")?, internal).register(app);
+/// Server::new("public", listen("[::]:8080")?, public).after(&internal).register(app);
+/// # Ok(()) }
+/// ```
 #[derive(Debug)]
 #[must_use = "a server does nothing until it is registered"]
 pub struct Server {
@@ -76,6 +101,13 @@ pub struct Server {
 
 impl Server {
     /// A server of `router` on `listener`, drained in [`Stage::DRAIN`]; its listener closes in [`Stage::INTAKE`].
+    ///
+    /// ```no_run
+    /// # fn register(app: &aplomb_lifecycle::App, router: axum::Router) -> std::io::Result<()> {
+    /// use aplomb_lifecycle::http::{Server, listen};
+    /// Server::new("api", listen("[::]:8080")?, router).register(app);
+    /// # Ok(()) }
+    /// ```
     pub fn new(name: impl Into<String>, listener: std::net::TcpListener, router: Router) -> Self {
         let limits = Limits {
             idle_window: Duration::from_secs(1),
@@ -91,18 +123,42 @@ impl Server {
     }
 
     /// Serves only once `other` is up.
+    ///
+    /// ```no_run
+    /// # use aplomb_lifecycle::{App, Resource, http};
+    /// # fn register(app: &App, db: &Resource<u8>, listener: std::net::TcpListener, router: axum::Router) {
+    /// http::Server::new("api", listener, router).after(db).register(app); // no request meets a closed database
+    /// # }
+    /// ```
     pub fn after(mut self, other: &impl Prerequisite) -> Self {
         self.part = self.part.after(other);
         self
     }
 
     /// How long idle connections stay open once draining began, 1 s by default.
+    ///
+    /// ```no_run
+    /// # fn server(listener: std::net::TcpListener, router: axum::Router) {
+    /// use std::time::Duration;
+    /// use aplomb_lifecycle::http::Server;
+    /// // Clients are near: what is on its way arrives within a quarter of a second.
+    /// let server = Server::new("api", listener, router).idle_window(Duration::from_millis(250));
+    /// # drop(server); }
+    /// ```
     pub fn idle_window(mut self, time: Duration) -> Self {
         self.limits.idle_window = time;
         self
     }
 
     /// How long a half-sent request head may hold a connection once draining began, 5 s by default.
+    ///
+    /// ```no_run
+    /// # fn server(listener: std::net::TcpListener, router: axum::Router) {
+    /// use std::time::Duration;
+    /// use aplomb_lifecycle::http::Server;
+    /// let server = Server::new("api", listener, router).head_timeout(Duration::from_secs(1));
+    /// # drop(server); }
+    /// ```
     pub fn head_timeout(mut self, time: Duration) -> Self {
         self.limits.head = time;
         self
@@ -126,6 +182,15 @@ impl Server {
     }
 
     /// Registers it: one component for its connections, one for its listener.
+    ///
+    /// ```no_run
+    /// # fn register(app: &aplomb_lifecycle::App, listener: std::net::TcpListener, router: axum::Router) {
+    /// use aplomb_lifecycle::{Stage, http};
+    /// let api = http::Server::new("api", listener, router).register(app);
+    /// // Stopped once the last request is answered.
+    /// app.spawn(Stage::DRAIN.part("requests-log"), async |ctx| { ctx.stopping().await; Ok(()) });
+    /// # let _ = api; }
+    /// ```
     ///
     /// # Panics
     /// When the application has no runtime (it was made with `run_sync`).
@@ -158,6 +223,12 @@ impl Server {
 
 impl App {
     /// [`Server::new`] and [`Server::register`] in one.
+    ///
+    /// ```no_run
+    /// # fn register(app: &aplomb_lifecycle::App, router: axum::Router) -> std::io::Result<()> {
+    /// app.serve_http("api", aplomb_lifecycle::http::listen("[::]:8080")?, router);
+    /// # Ok(()) }
+    /// ```
     ///
     /// # Panics
     /// As [`Server::register`].

@@ -17,6 +17,13 @@ pub(crate) fn name(_: i32) -> Option<&'static str> {
 static POST: Mutex<Option<Post<(GroupId, Message)>>> = Mutex::new(None);
 
 /// Why the handlers could not be installed.
+///
+/// ```
+/// use std::error::Error;
+/// use aplomb_lifecycle::{BeginError, SignalError};
+/// let error = BeginError::from(SignalError::Taken);
+/// assert!(error.source().unwrap().to_string().ends_with("already handled by another application"));
+/// ```
 #[derive(Debug, thiserror::Error)]
 pub enum SignalError {
     /// Another application of this library in the same process holds the console.

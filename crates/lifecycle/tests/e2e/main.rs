@@ -5,6 +5,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test: whatever is missing ends it")]
 
+mod frames;
 mod http2;
 mod load;
 #[cfg(unix)]
@@ -29,11 +30,12 @@ fn main() -> ExitCode {
     if let Some(mode) = std::env::var_os("VICTIM") {
         return victim::run(&mode.to_string_lossy());
     }
+    #[cfg(windows)]
     // A service gets arguments from the service control manager, but not our environment.
     if let Some(words) =
         std::env::args().find_map(|word| word.strip_prefix("--service=").map(str::to_owned))
     {
-        return victim::service(&words);
+        return victim::service::run(&words);
     }
     let mut trials: Vec<Trial> = Vec::new();
     for (name, story) in stories::all() {

@@ -4,87 +4,94 @@
 use crate::process::Victim;
 use crate::{http2, streams, under_load};
 
-pub(crate) fn all() -> Vec<(String, Box<dyn Fn() + Send>)> {
-    let mut all: Vec<(String, Box<dyn Fn() + Send>)> = Vec::new();
-    let mut add = |name: &str, story: fn()| all.push((name.to_owned(), Box::new(story)));
-    {
-        add("threads_and_blocking_resources_stop_clean", threads);
-        add(
-            "a_nested_application_restarts_alone_and_stops_in_its_own_stages",
-            nested,
-        );
-        add(
-            "a_thread_that_ignores_the_stop_is_named_and_left",
-            deaf_thread,
-        );
-        add("a_setup_that_hangs_cannot_hold_the_exit", setup_hang);
-        add("blocking_work_cannot_hold_the_exit", main_hang);
-        add("a_dependency_that_never_comes_ends_with_75", no_start);
-        add("a_blocked_runtime_is_still_ended_and_reported", blocked);
-        add("install_inside_a_runtime_returns_the_report", install);
-        add(
-            "panics_restart_and_failures_are_ignored_as_declared",
-            restarts,
-        );
-        add(
-            "an_operation_over_its_budget_is_named_its_connection_closed_and_the_rest_goes_on",
-            bounded,
-        );
-        add(
-            "a_pool_that_waits_says_what_is_out_and_where_it_was_taken",
-            leaky_pool,
-        );
-        for percent in [0, 1, 5, 9] {
-            let name = format!("a_stop_at_{percent}0_percent_of_the_start_closes_what_was_open");
-            all.push((name, Box::new(move || stop_during_start(percent))));
-        }
-        for stage in [0, 100, 200, 300, 350, 400, 500, 600, 700] {
-            all.push((
-                format!("a_panic_in_stage_{stage}_is_reported"),
-                Box::new(move || panic_in(stage)),
-            ));
-            all.push((
-                format!("a_hang_in_stage_{stage}_is_named_and_cut"),
-                Box::new(move || hang_in(stage)),
-            ));
-        }
-        let mut add = |name: &str, story: fn()| all.push((name.to_owned(), Box::new(story)));
-        add(
-            "connections_that_the_kernel_has_queued_are_answered",
-            streams::the_queue_is_taken,
-        );
-        add(
-            "an_upgraded_connection_is_told_and_waited_for",
-            streams::an_upgrade_is_told,
-        );
-        add(
-            "an_upgraded_connection_that_does_not_listen_ends_in_time",
-            streams::a_deaf_upgrade_ends,
-        );
-        add(
-            "an_upgraded_connection_that_does_not_listen_is_named",
-            streams::a_deaf_upgrade_is_named,
-        );
-        add(
-            "an_event_stream_is_told_and_ends_whole",
-            streams::events_are_told,
-        );
-        add(
-            "an_event_stream_that_does_not_listen_ends_whole_in_time",
-            streams::deaf_events_end_whole,
-        );
-        add(
-            "http2_gets_goaway_while_somebody_still_accepts_and_every_stream_ends",
-            http2::goaway,
-        );
-        #[cfg(unix)]
-        add(
-            "a_stop_under_load_loses_nothing",
-            under_load::nothing_is_lost,
-        );
-        add("bad_clients_do_not_hold_the_stop", under_load::bad_clients);
-    }
-    all
+const STORIES: &[(&str, fn())] = &[
+    (
+        "a_panic_while_setting_up_stops_what_was_started",
+        setup_panic,
+    ),
+    ("threads_and_blocking_resources_stop_clean", threads),
+    (
+        "a_nested_application_restarts_alone_and_stops_in_its_own_stages",
+        nested,
+    ),
+    (
+        "a_thread_that_ignores_the_stop_is_named_and_left",
+        deaf_thread,
+    ),
+    ("a_setup_that_hangs_cannot_hold_the_exit", setup_hang),
+    ("blocking_work_cannot_hold_the_exit", main_hang),
+    ("a_dependency_that_never_comes_ends_with_75", no_start),
+    ("a_blocked_runtime_is_still_ended_and_reported", blocked),
+    ("install_inside_a_runtime_returns_the_report", install),
+    (
+        "panics_restart_and_failures_are_ignored_as_declared",
+        restarts,
+    ),
+    (
+        "an_operation_over_its_budget_is_named_its_connection_closed_and_the_rest_goes_on",
+        bounded,
+    ),
+    (
+        "a_pool_that_waits_says_what_is_out_and_where_it_was_taken",
+        leaky_pool,
+    ),
+    (
+        "connections_that_the_kernel_has_queued_are_answered",
+        streams::the_queue_is_taken,
+    ),
+    (
+        "an_upgraded_connection_is_told_and_waited_for",
+        streams::an_upgrade_is_told,
+    ),
+    (
+        "an_upgraded_connection_that_does_not_listen_ends_in_time",
+        streams::a_deaf_upgrade_ends,
+    ),
+    (
+        "an_upgraded_connection_that_does_not_listen_is_named",
+        streams::a_deaf_upgrade_is_named,
+    ),
+    (
+        "an_event_stream_is_told_and_ends_whole",
+        streams::events_are_told,
+    ),
+    (
+        "an_event_stream_that_does_not_listen_ends_whole_in_time",
+        streams::deaf_events_end_whole,
+    ),
+    (
+        "http2_gets_goaway_while_somebody_still_accepts_and_every_stream_ends",
+        http2::goaway,
+    ),
+    #[cfg(unix)]
+    (
+        "a_stop_under_load_loses_nothing",
+        under_load::nothing_is_lost,
+    ),
+    ("bad_clients_do_not_hold_the_stop", under_load::bad_clients),
+];
+
+const STAGES: [u16; 9] = [0, 100, 200, 300, 350, 400, 500, 600, 700];
+
+type Story = (String, Box<dyn Fn() + Send>);
+
+pub(crate) fn all() -> Vec<Story> {
+    let plain = STORIES
+        .iter()
+        .map(|(name, story)| -> Story { ((*name).to_owned(), Box::new(story)) });
+    let starts = [0, 1, 5, 9].map(|tenths| -> Story {
+        let name = format!("a_stop_at_{tenths}0_percent_of_the_start_closes_what_was_open");
+        (name, Box::new(move || stop_during_start(tenths)))
+    });
+    let panics = STAGES.map(|stage| -> Story {
+        let name = format!("a_panic_in_stage_{stage}_is_reported");
+        (name, Box::new(move || panic_in(stage)))
+    });
+    let hangs = STAGES.map(|stage| -> Story {
+        let name = format!("a_hang_in_stage_{stage}_is_named_and_cut");
+        (name, Box::new(move || hang_in(stage)))
+    });
+    plain.chain(starts).chain(panics).chain(hangs).collect()
 }
 
 fn threads() {
@@ -127,9 +134,18 @@ fn panic_in(stage: u16) {
     );
     let error = ended.component("bad")["error"].as_str().unwrap();
     assert!(
-        error.contains("victim.rs:") && error.contains("at the stop"),
+        error.contains("victim") && error.contains("at the stop"),
         "{error}"
     );
+}
+
+fn setup_panic() {
+    let ended = Victim::start("setup-panic").end();
+    assert_eq!((ended.code(), ended.outcome("setup")), (70, "panicked"));
+    let error = ended.component("setup")["error"].as_str().unwrap();
+    assert!(error.ends_with("while setting up"), "{error}");
+    // Up, or cancelled before it was: either way it is over and was not cut.
+    assert!(["closed", "never-started"].contains(&ended.outcome("worker")));
 }
 
 fn hang_in(stage: u16) {
@@ -143,7 +159,7 @@ fn hang_in(stage: u16) {
     assert!(ended.took.as_millis() < 3_700, "{:?}", ended.took);
     let held = ended.component("stuck")["cut_off"][0].as_str().unwrap();
     assert!(
-        held.starts_with("the long thing for") && held.contains("victim.rs:"),
+        held.starts_with("the long thing for") && held.contains("victim"),
         "{held}"
     );
     assert!(
@@ -277,7 +293,7 @@ fn leaky_pool() {
     assert_eq!((ended.code(), ended.outcome("db")), (124, "aborted"));
     let held = ended.component("db")["cut_off"][0].as_str().unwrap();
     assert!(
-        held.starts_with("1 of 2 connections out, taken at ") && held.contains("victim.rs:"),
+        held.starts_with("1 of 2 connections out, taken at ") && held.contains("victim"),
         "{held}"
     );
 }

@@ -164,6 +164,13 @@ impl Linux {
         if let Some(birth) = &birth {
             poller.add(birth.ends(), Source::Orphans, EventFlags::IN)?;
         }
+        // What was sent meanwhile is in it, and must be read before anything is concluded from silence.
+        let mut left = left;
+        let notify = left.notify.take();
+        let notify = notify.and_then(|(socket, address)| {
+            // One that is not there any more is opened anew, at another address, for those begun from now on.
+            NotifySocket::take_up(&poller, socket, address).ok()
+        });
         let mut nursery = Nursery::new();
         if !means.clone3 {
             nursery.forgo_clone3();
@@ -179,7 +186,7 @@ impl Linux {
             nursery,
             channels: Channels::default(),
             control: None,
-            notify: None,
+            notify,
             ready: ReadyPipes::default(),
             sockets: Sockets::default(),
             writers: Writers::default(),
@@ -328,10 +335,7 @@ impl Platform for Linux {
     fn notify_address(&mut self) -> io::Result<String> {
         let notify = match self.notify.take() {
             Some(notify) => notify,
-            None => match self.left.notify.take() {
-                Some((socket, address)) => NotifySocket::take_up(&self.poller, socket, address)?,
-                None => NotifySocket::open(&self.poller)?,
-            },
+            None => NotifySocket::open(&self.poller)?,
         };
         Ok(self.notify.insert(notify).address().to_owned())
     }
@@ -406,6 +410,10 @@ impl Platform for Linux {
 
     fn find_unrecorded(&mut self, mark: &str) -> Option<(ProcessKeepsake, TreeKeepsake)> {
         self.look_for(mark)
+    }
+
+    fn end_unrecorded(&mut self) -> usize {
+        self.end_orphans()
     }
 
     fn find_socket(&mut self, keepsake: &SocketKeepsake) -> io::Result<SocketId> {

@@ -164,6 +164,31 @@ impl Linux {
         })
     }
 
+    /// Kills all below the keeper but us, until nobody is left: who loses his parents comes to the keeper.
+    pub(super) fn end_orphans(&mut self) -> usize {
+        const TURN: std::time::Duration = std::time::Duration::from_millis(1);
+        const TURNS: usize = 2000;
+        let Some(keeper) = self.kept.as_ref().map(|kept| kept.birth().keeper()) else {
+            return 0;
+        };
+        let mut ended = std::collections::BTreeSet::new();
+        for _ in 0..TURNS {
+            let living = below(keeper);
+            if living.is_empty() {
+                break;
+            }
+            for stat in living {
+                if let Some((pidfd, _)) = self.open_same(stat.pid, proc::begun(&stat)) {
+                    let _gone = super::sys::kill_pidfd(pidfd.as_fd(), aplomb_core::Signal::KILL);
+                    ended.insert((stat.pid, stat.start));
+                }
+            }
+            // Nobody tells when all of them are gone, and there is nothing to be done before.
+            std::thread::sleep(TURN);
+        }
+        ended.len()
+    }
+
     /// Looks among those that came to the keeper.
     pub(super) fn look_for(&mut self, mark: &str) -> Option<(ProcessKeepsake, TreeKeepsake)> {
         let keeper = self.kept.as_ref()?.birth().keeper();
@@ -193,6 +218,26 @@ impl Linux {
         };
         Some((process, tree))
     }
+}
+
+/// Every living process below this one, but for ourselves.
+fn below(ancestor: u32) -> Vec<proc::Stat> {
+    let own = std::process::id();
+    let all = proc::all();
+    let mut found = Vec::new();
+    let mut next = vec![ancestor];
+    while let Some(parent) = next.pop() {
+        let children = all
+            .iter()
+            .filter(|stat| stat.parent == parent && stat.pid != own);
+        for child in children {
+            next.push(child.pid);
+            if !matches!(child.state, 'Z' | 'X') {
+                found.push(child.clone());
+            }
+        }
+    }
+    found
 }
 
 /// A descriptor in words for another process.

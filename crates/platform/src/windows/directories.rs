@@ -7,18 +7,14 @@ use std::path::PathBuf;
 
 use aplomb_core::spec::{OwnDirectory, OwnDirectoryKind};
 
-use super::is_elevated;
+use super::{is_elevated, sys};
 
 /// The directory all of ours lie below.
 pub fn root() -> PathBuf {
-    let (variable, usual) = if is_elevated() {
-        ("ProgramData", r"C:\ProgramData")
-    } else {
-        ("LOCALAPPDATA", r"C:\ProgramData")
-    };
-    let below = env::var_os(variable).map(PathBuf::from);
-    let below = below.filter(|path| path.is_absolute());
-    below.unwrap_or_else(|| usual.into()).join("Aplomb")
+    let own = env::var_os("LOCALAPPDATA").map(PathBuf::from);
+    let own = own.filter(|path| path.is_absolute() && !is_elevated());
+    let of_all = || sys::folder::of_all_users().unwrap_or_else(|| r"C:\ProgramData".to_owned());
+    own.unwrap_or_else(|| of_all().into()).join("Aplomb")
 }
 
 pub(crate) fn path_of(directory: &OwnDirectory) -> PathBuf {

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::io;
+use std::os::windows::io::OwnedHandle;
 use std::sync::Arc;
 
 use super::poller::{Poller, Source};
@@ -16,6 +17,7 @@ const ROOM: u32 = 64 << 10;
 
 #[derive(Debug)]
 pub(crate) struct Listener {
+    _claim: OwnedHandle,
     name: String,
     carries: Carries,
     security: Security,
@@ -41,7 +43,9 @@ impl Listener {
         security: Security,
         fresh: Fresh<'_>,
     ) -> io::Result<Listener> {
+        let claim = pipe::claim(name).map_err(in_use)?;
         let mut listener = Listener {
+            _claim: claim,
             name: name.to_owned(),
             carries,
             security,

@@ -59,6 +59,12 @@ pub fn is_wine() -> bool {
     sys::inspect::is_wine()
 }
 
+/// From now on no child inherits our standard handles, unless it is given them: one that outlives us would keep who
+/// reads our output waiting.
+pub fn keep_standard_handles() {
+    sys::birth::keep_standard_handles();
+}
+
 /// Whether this process has an administrator's full rights, or is the system itself.
 pub fn is_elevated() -> bool {
     sys::security::is_elevated()
@@ -226,6 +232,11 @@ fn meaning(signal: Signal) -> io::Result<Meaning> {
             Err(io::Error::new(io::ErrorKind::Unsupported, why))
         }
     }
+}
+
+/// Whether a signal means anything here. Errors: why not.
+pub(crate) fn can_send(signal: Signal) -> io::Result<()> {
+    meaning(signal).map(drop)
 }
 
 /// Ctrl+C is SIGINT to the engine; whatever else a console says is a request to end.

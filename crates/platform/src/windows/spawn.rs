@@ -99,8 +99,6 @@ fn refuse(launch: &Launch<'_>) -> Result<(), SpawnError> {
         (service && process.group.is_some(), Step::Group),
         (process.root_directory.is_some(), Step::RootDirectory),
         (service && process.sandbox.is_some(), Step::Sandbox),
-        (!process.limits.is_empty(), Step::Limits),
-        (process.oom_score_adjust.is_some(), Step::OomScore),
     ];
     match refused.iter().find(|(wanted, _)| *wanted) {
         None => Ok(()),

@@ -147,9 +147,7 @@ impl Trees {
                 }
             }
             JOB_OBJECT_MSG_EXIT_PROCESS | JOB_OBJECT_MSG_ABNORMAL_EXIT_PROCESS => {
-                if self.of_pid.get(&pid) == Some(&id) {
-                    self.of_pid.remove(&pid);
-                }
+                self.of_pid.retain(|known, of| *known != pid || *of != id);
             }
             JOB_OBJECT_MSG_ACTIVE_PROCESS_ZERO => self.tell_if_empty(id, into),
             _ => {}

@@ -11,9 +11,9 @@ mod order;
 
 use std::collections::BTreeMap;
 
-use crate::diagnostic::Diagnostic;
-use crate::source::Loaded;
-use crate::world::World;
+use crate::diagnostic::{Diagnostic, Severity};
+use crate::source::{Loaded, Options};
+use crate::world::{Impossible, World};
 
 /// Everything wrong between these units, and between them and the machine.
 pub fn units(units: &[Loaded], world: &dyn World, diagnostics: &mut Vec<Diagnostic>) {
@@ -23,6 +23,33 @@ pub fn units(units: &[Loaded], world: &dyn World, diagnostics: &mut Vec<Diagnost
     listen::check(&stack, diagnostics);
     budget::check(&stack, diagnostics);
     machine::check(&stack, world, diagnostics);
+}
+
+/// What the machine's system cannot perform: a fault, or a warning where the reader is lenient.
+pub(crate) fn possible(
+    units: &[Loaded],
+    world: &dyn World,
+    options: Options,
+    diagnostics: &mut Vec<Diagnostic>,
+) {
+    let severity = if options.lenient {
+        Severity::Warning
+    } else {
+        Severity::Refused
+    };
+    for unit in units {
+        for Impossible {
+            said,
+            what,
+            instead,
+        } in world.impossible(&unit.spec)
+        {
+            let said = said.and_then(|(field, value)| unit.places.said(field, &value));
+            let place = said.unwrap_or(&unit.places.unit).clone();
+            let message = format!("`{}` asks for what cannot be done: {what}", unit.spec.name);
+            diagnostics.push(Diagnostic::new(severity, place, message, instead));
+        }
+    }
 }
 
 /// All units, and who answers to a name.

@@ -2,6 +2,10 @@
 
 mod remembered;
 
+use aplomb_core::Spec;
+
+use crate::source::Field;
+
 pub(crate) use remembered::Remembered;
 
 /// The machine the units are meant for. Answers describe this moment; nothing is changed by asking.
@@ -69,8 +73,24 @@ pub trait World {
     /// A variable of the environment the engine will hand on.
     fn env(&self, name: &str) -> Option<String>;
 
+    /// What the definition asks for and this system cannot perform. As it stands, a system that can perform everything.
+    fn impossible(&self, _spec: &Spec) -> Vec<Impossible> {
+        Vec::new()
+    }
+
     /// Something the machine or its operator is called, or where things lie.
     fn fact(&self, fact: Fact) -> Option<String>;
+}
+
+/// Something a definition asks for that a system cannot perform.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Impossible {
+    /// Where it was said: a field and its value; `None`: somewhere in the unit.
+    pub said: Option<(Field, String)>,
+    /// What cannot be done; no full stop.
+    pub what: String,
+    /// What to do instead, in the imperative; no full stop.
+    pub instead: String,
 }
 
 /// What lies at a path.

@@ -7,7 +7,9 @@
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 
-use super::{Fact, FileKind, World};
+use aplomb_core::Spec;
+
+use super::{Fact, FileKind, Impossible, World};
 
 /// Answers by question.
 type Answers<A> = RefCell<BTreeMap<String, A>>;
@@ -93,6 +95,10 @@ impl World for Remembered<'_> {
 
     fn env(&self, name: &str) -> Option<String> {
         once(&self.env, name, || self.world.env(name))
+    }
+
+    fn impossible(&self, spec: &Spec) -> Vec<Impossible> {
+        self.world.impossible(spec)
     }
 
     fn fact(&self, fact: Fact) -> Option<String> {

@@ -27,15 +27,15 @@ pub(crate) struct Beginning {
     pub(crate) succeeds: bool,
 }
 
-/// Answers, and ends the program: whether this one can go on with what one of that format has left.
-pub(crate) fn reads_state(format: u32, ui: &mut Ui) -> Result<u8, Failure> {
+/// Where a keeper wants to know whether this program can go on with what another has left: the answer, and no more is to
+/// be done.
+pub(crate) fn asked(ui: &mut Ui) -> Option<Result<u8, Failure>> {
+    let format = aplomb_platform::linux::keeper::asked()?;
     if aplomb_engine::reads(format) {
-        ui.answer(&(answer(format) + "\n"))?;
-        return Ok(0);
+        return Some(ui.answer(&answer(format)).map(|()| 0));
     }
-    Err(Failure::failed(format!(
-        "this program reads state of format {FORMAT}, not {format}"
-    )))
+    let words = format!("this program reads state of format {FORMAT}, not {format}");
+    Some(Err(Failure::failed(words)))
 }
 
 /// Puts a keeper in front of the engine; returns in both. Where there cannot be one, the engine goes without, and says

@@ -139,7 +139,7 @@ fn carry(
     reporter: &mut Reporter,
 ) -> Result<Ending, Failure> {
     let owner = Owner::current();
-    let state = owner.state().join(aplomb_logs::stem(name).to_string());
+    let state = owner.state().join(aplomb_logs::stem(name));
     let options = Options {
         socket: Some(Endpoint::of_service(name).path.display().to_string()),
         state_directory: Some(StateDirectory::claim(&state)?),
@@ -147,6 +147,7 @@ fn carry(
         sequential: false,
         end_when_down: true,
         forward_signals: false,
+        explainer: None,
         version: env!("CARGO_PKG_VERSION").to_owned(),
     };
     let mut engine = Engine::new(platform, Machine, options)?;
@@ -155,7 +156,7 @@ fn carry(
 }
 
 fn outcome(ending: &Ending) -> ServiceOutcome {
-    if ending.by_itself && (ending.failed.is_some() || ending.code != 0) {
+    if ending.failed.is_some() {
         ServiceOutcome::Failed(ending.code.max(1))
     } else {
         ServiceOutcome::Fine(ending.code)

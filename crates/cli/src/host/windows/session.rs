@@ -9,6 +9,7 @@ const CREATE_NEW_PROCESS_GROUP: u32 = 0x0000_0200;
 
 /// The engine gets no console.
 pub(crate) fn apart(engine: &mut Command) {
+    aplomb_platform::windows::keep_standard_handles();
     engine.creation_flags(DETACHED_PROCESS | CREATE_NEW_PROCESS_GROUP);
 }
 

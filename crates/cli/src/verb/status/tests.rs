@@ -41,6 +41,7 @@ fn running() -> ServiceStatus {
         pid: Some(4711),
         restarts: 2,
         next: None,
+        why: None,
         last_run: Some(LastRun {
             run: 2,
             ended: 299 * SECOND,
@@ -104,6 +105,7 @@ fn a_failed_service_says_only_what_there_is_to_say() {
         pid: None,
         restarts: 0,
         last_run: None,
+        why: None,
         log_dropped: 0,
         log_files: Vec::new(),
         requires: Vec::new(),

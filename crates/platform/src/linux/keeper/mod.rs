@@ -21,7 +21,7 @@ pub(crate) use self::birth::OrphanEnd;
 pub use self::birth::{Birth, Predecessor, Why};
 use self::errand::Errand;
 use self::estate::Estate;
-pub use self::trial::answer;
+pub use self::trial::{answer, asked};
 use super::processes::end_of;
 use super::sys::keeping::{self, Side, SignalInfo};
 use super::sys::signals::{self, SignalSet};
@@ -120,12 +120,14 @@ impl Keeper {
                 Ok(Side::Parent { child }) => child,
                 Err(error) if self.predecessor.is_none() => return Err(error),
                 Err(_) => {
+                    self.fall_back();
                     short_lives += 1;
                     self.pause(short_lives);
                     continue;
                 }
             };
             self.failed = None;
+            keeping::let_go_of_program();
             let end = self.watch_over(engine)?;
             let errand = Errand::left(&self.estate);
             let why = match (end, &errand) {

@@ -21,8 +21,8 @@ use crate::linux::sys::keeping;
 /// Tells the program that it goes on as a keeper, and with what.
 const VARIABLE: &str = "APLOMB_KEEPER";
 const FAILED: &str = "APLOMB_KEEPER_FAILED";
-/// The verb and option by which a program says which formats of the record it reads.
-const QUESTION: [&str; 2] = ["engine", "--reads-state"];
+/// Asks a program, with the very words it is to be executed with, whether it reads records of this format.
+const QUESTION: &str = "APLOMB_READS_STATE";
 /// How long it may take to answer.
 const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -94,7 +94,7 @@ impl Keeper {
 
     fn exec(&mut self, program: &CStr, failed: Option<&str>) -> io::Error {
         let mut env: Vec<CString> = env::vars_os()
-            .filter(|(name, _)| name != VARIABLE && name != FAILED)
+            .filter(|(name, _)| name != VARIABLE && name != FAILED && name != QUESTION)
             .filter_map(|(name, value)| variable(name, value))
             .collect();
         let fallback = self.trial.as_ref().map(AsRawFd::as_raw_fd);
@@ -112,8 +112,8 @@ impl Keeper {
     /// Asks a program whether it reads what we write.
     fn ask(&mut self, program: &Path) -> io::Result<()> {
         let mut child = Command::new(program)
-            .args(QUESTION)
-            .arg(self.format.to_string())
+            .args(env::args_os().skip(1))
+            .env(QUESTION, self.format.to_string())
             .env_remove(VARIABLE)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
@@ -144,9 +144,8 @@ impl Keeper {
             return Ok(());
         }
         Err(io::Error::other(format!(
-            "it does not say that it reads state of format {} (`{}` ended with {status})",
-            self.format,
-            QUESTION.join(" ")
+            "it does not say that it reads state of format {} (asked, it ended with {status})",
+            self.format
         )))
     }
 
@@ -172,6 +171,11 @@ impl Keeper {
         }
         words
     }
+}
+
+/// The format this program is asked about, if that is all that is wanted of it.
+pub fn asked() -> Option<u32> {
+    env::var(QUESTION).ok()?.parse().ok()
 }
 
 /// What a program answers that reads this format.

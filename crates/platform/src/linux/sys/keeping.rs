@@ -215,6 +215,25 @@ pub(crate) fn take_abandoned(number: RawFd) -> Option<OwnedFd> {
     Some(unsafe { OwnedFd::from_raw_fd(number) })
 }
 
+/// Gives back the memory that holds our program's instructions: who sleeps needs none of it, and it comes back from its
+/// file where it is used again.
+pub(crate) fn let_go_of_program() {
+    unsafe extern "C" {
+        // Given by the linker: where the program begins in memory, and where its instructions end.
+        static __executable_start: u8;
+        static etext: u8;
+    }
+    let page = rustix::param::page_size();
+    let start = &raw const __executable_start as usize;
+    let end = (&raw const etext as usize) / page * page;
+    if !start.is_multiple_of(page) || end <= start {
+        return;
+    }
+    let args = [start, end - start, nr::MADV_DONTNEED as usize, 0, 0, 0];
+    // SAFETY: up to there nothing is ever written: no content is lost, and the next access reads the file's again.
+    let _refused = unsafe { syscall(nr::__NR_madvise, args) };
+}
+
 /// A descriptor the keeper holds, which is open as long as this process lives.
 pub(crate) fn for_good(held: BorrowedFd<'_>) -> BorrowedFd<'static> {
     // SAFETY: a keeper never closes what it holds, and in its engine nobody owns it.

@@ -4,6 +4,7 @@
 
 pub(crate) mod birth;
 pub(crate) mod console;
+pub(crate) mod folder;
 pub(crate) mod inspect;
 pub(crate) mod job;
 pub(crate) mod pipe;

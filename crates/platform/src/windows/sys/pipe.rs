@@ -7,7 +7,7 @@ use std::os::windows::io::{AsRawHandle, FromRawHandle, OwnedHandle};
 use std::ptr::null;
 use std::time::Duration;
 
-use windows_sys::Win32::Foundation::{GENERIC_WRITE, INVALID_HANDLE_VALUE};
+use windows_sys::Win32::Foundation::{ERROR_ALREADY_EXISTS, GENERIC_WRITE, INVALID_HANDLE_VALUE};
 use windows_sys::Win32::Storage::FileSystem::{
     FILE_FLAG_FIRST_PIPE_INSTANCE, FILE_FLAG_OVERLAPPED, FILE_READ_ATTRIBUTES, PIPE_ACCESS_DUPLEX,
     PIPE_ACCESS_INBOUND, SECURITY_IDENTIFICATION,
@@ -18,6 +18,7 @@ use windows_sys::Win32::System::Pipes::{
     PIPE_REJECT_REMOTE_CLIENTS, PIPE_TYPE_BYTE, PIPE_TYPE_MESSAGE, PIPE_UNLIMITED_INSTANCES,
     PIPE_WAIT, WaitNamedPipeW,
 };
+use windows_sys::Win32::System::Threading::CreateMutexW;
 
 use super::security::Security;
 use super::{done, wide};
@@ -42,6 +43,24 @@ pub(crate) enum Instance {
     First,
     /// One more of the same name.
     Further,
+}
+
+/// Claims a pipe's name for as long as the handle lives; `PermissionDenied` where another process has it. The flag of
+/// the first instance says the same on Windows, and nothing under Wine.
+pub(crate) fn claim(name: &str) -> io::Result<OwnedHandle> {
+    let name = wide(&format!(r"Global\{}", name.replace('\\', "/")))?;
+    // SAFETY: terminated text, no attributes. The error is set in either case, and read before anything else is called.
+    let mutex = unsafe { CreateMutexW(null(), 0, name.as_ptr()) };
+    let error = io::Error::last_os_error();
+    if mutex.is_null() {
+        return Err(error);
+    }
+    // SAFETY: opened just now, valid, owned by nobody else.
+    let mutex = unsafe { OwnedHandle::from_raw_handle(mutex) };
+    if error.raw_os_error() == Some(ERROR_ALREADY_EXISTS as i32) {
+        return Err(io::ErrorKind::PermissionDenied.into());
+    }
+    Ok(mutex)
 }
 
 /// A serving end that waits for its client. Clients of other machines are refused.

@@ -75,8 +75,9 @@ unsafe extern "system" fn on_begin(count: u32, words: *mut PWSTR) {
     SERVICE.store(handle, Ordering::SeqCst);
     let _ = report(&(line.first)());
     let said = (0..count as usize).map(|at| {
-        // SAFETY: the manager gives `count` pointers to terminated texts.
-        let word = unsafe { words.add(at).read() };
+        // SAFETY: the manager gives `count` pointers.
+        let word = unsafe { words.wrapping_add(at).read() };
+        // Each is to terminated text.
         take_text(word)
     });
     let said: Vec<String> = said.collect();

@@ -1,184 +1,24 @@
-//! From one engine to the next: writing down what has changed, and going on with what was left.
-//!
-//! Written before an order is carried out and after it, so that a successor knows what was decided even where it cannot
-//! know what was done; then it looks. Nothing is trusted that can be asked: a process counts only if the platform has
-//! found it to be the same one.
+//! Going on with what an earlier engine left: definitions first, then what the system still holds, then the core, which
+//! is told what became of the rest.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs;
-use std::mem::ManuallyDrop;
 
 use aplomb_core::{Action, Do, Duration, How, InstanceId, RunEvent, RunId, Spec, Task};
 use aplomb_logs::{Outputs, Settings};
-use aplomb_platform::{Found, Platform, PlatformKeepsake, Started, TreeId};
-use aplomb_protocol::{Answer, EventKind, Fault, FaultKind};
+use aplomb_platform::{Found, Platform, TreeId};
+use aplomb_protocol::EventKind;
 
+use super::{Inheritance, Legacy, Succession};
 use crate::carry::streams;
 use crate::engine::Engine;
 use crate::library::Library;
 use crate::load::Surroundings;
-use crate::record::{self, Entry, Head, Journal, Left, News, Service, Storage, Unreadable};
+use crate::outlet::ToPump;
+use crate::record::{self, Head, Journal, Left, Service};
 use crate::timers::Timer;
 
 /// How long a client may take to hold a lifeline to a new engine.
 const LIFELINE: Duration = Duration::from_secs(10);
-
-/// What stands behind an engine: where it writes, who keeps it, who was before it.
-#[derive(Debug, Default)]
-pub struct Succession {
-    pub storage: Storage,
-    /// Memory that outlives this process, for the texts of definitions.
-    pub texts: Option<ManuallyDrop<fs::File>>,
-    /// The keeper's process number.
-    pub keeper: Option<u32>,
-    /// The engine before this one, whose descriptors are open here, and why it is no more.
-    pub predecessor: Option<(u32, String)>,
-    /// Why an upgrade did not succeed.
-    pub failed_upgrade: Option<String>,
-    /// The boot, and the PID namespace, that process numbers belong to.
-    pub boot: String,
-    pub namespace: u64,
-}
-
-/// What an earlier engine left, if it is ours to go on with.
-#[derive(Debug)]
-pub struct Inheritance {
-    left: Option<Left>,
-    /// Why what was found is not gone on with.
-    remarks: Vec<String>,
-    succession: Succession,
-}
-
-impl Succession {
-    /// Reads what an earlier engine left. Of two records the later one counts; one of another boot, another PID
-    /// namespace or a newer format is left alone, with a word.
-    pub fn read(mut self) -> Inheritance {
-        let (found, fault) = self.storage.read();
-        let mut remarks: Vec<String> = fault.iter().map(unreadable).collect();
-        let mut chosen: Option<Left> = None;
-        for left in found {
-            match self.refusal(&left.head) {
-                Some(words) => remarks.extend(words),
-                None if chosen
-                    .as_ref()
-                    .is_none_or(|other| other.head.serial < left.head.serial) =>
-                {
-                    chosen = Some(left)
-                }
-                None => {}
-            }
-        }
-        if let Some(left) = &chosen
-            && left.damaged > 0
-        {
-            remarks.push(format!(
-                "{} lines of the record of engine {} are damaged and were passed over",
-                left.damaged, left.head.engine
-            ));
-        }
-        Inheritance {
-            left: chosen,
-            remarks,
-            succession: self,
-        }
-    }
-
-    /// Why this record is not for us; where nobody need know, without words.
-    fn refusal(&self, head: &Head) -> Option<Option<String>> {
-        if head.boot != self.boot {
-            // Its processes ended with the machine.
-            return Some(None);
-        }
-        if head.namespace != self.namespace {
-            let words = "the record in the state directory was written in another PID namespace: nothing is taken over";
-            return Some(Some(words.to_owned()));
-        }
-        let (Some((engine, _)), Some(keeper)) = (&self.predecessor, self.keeper) else {
-            return None;
-        };
-        // After an upgrade that failed, two engines may have died since somebody wrote.
-        (head.keeper != Some(keeper)).then(|| {
-            Some(format!(
-                "the record in the state directory is of engine {}, and the one before this was {engine}: nothing is taken over from it",
-                head.engine
-            ))
-        })
-    }
-}
-
-fn unreadable(why: &Unreadable) -> String {
-    format!(
-        "the record in the state directory cannot be used: {why}; nothing is taken over from it"
-    )
-}
-
-impl Inheritance {
-    /// The descriptors of the dead engine that are needed; all others may be closed.
-    pub fn descriptors(&self) -> BTreeSet<i32> {
-        let lineage = self.succession.predecessor.is_some();
-        let left = self.left.iter().filter(|_| lineage);
-        left.flat_map(|left| left.descriptors().collect::<Vec<_>>())
-            .collect()
-    }
-
-    /// What the platform goes on with.
-    pub fn platform(&self) -> PlatformKeepsake {
-        let Some(left) = &self.left else {
-            return PlatformKeepsake::default();
-        };
-        let mut platform = left.platform.clone();
-        if self.succession.predecessor.is_none() {
-            platform.notify = None;
-            platform.control = None;
-        }
-        platform
-    }
-
-    /// Whether there is anything to go on with.
-    pub fn is_empty(&self) -> bool {
-        self.left.is_none()
-    }
-}
-
-/// The engine's side of what outlives it.
-#[derive(Debug)]
-pub(crate) struct Legacy {
-    pub journal: Journal,
-    pub library: Library,
-    /// Instances of which something changed that the core does not know.
-    pub dirty: BTreeSet<InstanceId>,
-    /// What belongs to no service has changed.
-    pub platform_changed: bool,
-    /// This engine ends for another one.
-    pub handed_over: bool,
-    /// A client held a lifeline to the engine before, and has some time to hold one to this.
-    pub awaits_lifeline: bool,
-}
-
-impl Legacy {
-    pub(crate) fn nothing() -> Legacy {
-        let head = Head {
-            format: record::FORMAT,
-            engine: std::process::id(),
-            keeper: None,
-            boot: String::new(),
-            namespace: 0,
-            serial: 0,
-        };
-        Legacy::new(Journal::new(Storage::default(), head), Library::new(None))
-    }
-
-    fn new(journal: Journal, library: Library) -> Legacy {
-        Legacy {
-            journal,
-            library,
-            dirty: BTreeSet::new(),
-            platform_changed: false,
-            handed_over: false,
-            awaits_lifeline: false,
-        }
-    }
-}
 
 /// What was found of a service's programs.
 struct Programs {
@@ -187,174 +27,6 @@ struct Programs {
 }
 
 impl<P: Platform> Engine<P> {
-    // ---- writing down ----
-
-    /// Before orders are carried out: what was decided.
-    pub(crate) fn write_before(&mut self, actions: &[Action]) {
-        if !self.legacy.journal.is_wanted() {
-            return;
-        }
-        let ordered: BTreeSet<InstanceId> = actions.iter().filter_map(ordered).collect();
-        if ordered.is_empty() {
-            return;
-        }
-        self.write_changed(&ordered);
-        self.legacy.dirty.extend(ordered);
-    }
-
-    /// What has changed, at the end of a turn.
-    pub(crate) fn write_down(&mut self) {
-        if self.legacy.journal.is_wanted() {
-            self.write_changed(&BTreeSet::new());
-        }
-    }
-
-    fn write_changed(&mut self, pending: &BTreeSet<InstanceId>) {
-        let mut changed = self.world.take_changed();
-        changed.append(&mut self.legacy.dirty);
-        if std::mem::take(&mut self.legacy.platform_changed)
-            && let Some(platform) = self.platform.keepsake()
-        {
-            self.legacy.journal.note(&Entry::Platform(platform));
-        }
-        for id in changed {
-            if let Some(service) = self.describe(id, pending.contains(&id)) {
-                self.legacy.journal.note(&Entry::Service(Box::new(service)));
-            }
-        }
-        let written = self.legacy.journal.flush();
-        if !written || self.legacy.journal.is_long() {
-            self.snapshot(pending);
-        }
-    }
-
-    /// All there is to know, anew.
-    pub(crate) fn snapshot(&mut self, pending: &BTreeSet<InstanceId>) {
-        let mut entries: Vec<Entry> = Vec::new();
-        entries.extend(self.platform.keepsake().map(Entry::Platform));
-        let ids: Vec<_> = self.world.instances().collect();
-        let services: Vec<_> = ids
-            .into_iter()
-            .filter_map(|id| self.describe(id, pending.contains(&id)))
-            .collect();
-        let batches = self.legacy.library.in_use();
-        entries.extend(batches.cloned().map(Entry::Definitions));
-        entries.extend(
-            services
-                .into_iter()
-                .map(|one| Entry::Service(Box::new(one))),
-        );
-        let waited_for = self.desk.has_lifeline() || self.legacy.awaits_lifeline;
-        entries.extend(waited_for.then_some(Entry::Lifeline));
-        entries.extend(self.ending_code().map(|code| Entry::Ending { code }));
-        let news = self.legacy.journal.snapshot(entries.into_iter());
-        let words = match news {
-            None => return,
-            Some(News::Refused { why, kept: true }) => format!(
-                "the state directory cannot be written ({why}): what runs is remembered in memory, as long as this engine's keeper lives"
-            ),
-            Some(News::Refused { why, kept: false }) => format!(
-                "the state directory cannot be written ({why}): an engine after this one will not find what runs"
-            ),
-            Some(News::Accepted) => "the state directory can be written again".to_owned(),
-        };
-        self.tell_engine(EventKind::Remark, words);
-    }
-
-    fn describe(&mut self, id: InstanceId, pending: bool) -> Option<Service> {
-        let name = self.world.standing(id)?.name.to_string();
-        let carried = self.world.carried(id)?;
-        let waits = self.world.has_newer_definition(id);
-        let defined = self.legacy.library.defined(id, waits);
-        let run = carried.run().map(|run| self.describe_run(run));
-        let sockets = self.sockets.get(&id).into_iter().flatten();
-        let sockets = sockets.filter_map(|socket| self.platform.socket_keepsake(*socket));
-        Some(Service {
-            name,
-            defined: defined.in_force,
-            newer: defined.newest.filter(|_| waits),
-            carried,
-            pending,
-            run,
-            sockets: sockets.collect(),
-            streams: streams(id).map(|stream| self.outlet.keepsake(stream)),
-            book: self.books.of(id).clone(),
-        })
-    }
-
-    fn describe_run(&mut self, id: RunId) -> record::Run {
-        let Some(held) = self.runs.get(id) else {
-            return record::Run {
-                id,
-                tree: None,
-                main: None,
-                commands: Vec::new(),
-            };
-        };
-        let platform = &mut self.platform;
-        let mut process = |started: &Started| platform.process_keepsake(started.process);
-        let main = held.main.as_ref().and_then(&mut process);
-        let commands = held.commands.iter();
-        let commands = commands
-            .filter_map(|(task, started)| Some((*task, process(started)?)))
-            .collect();
-        record::Run {
-            id,
-            main,
-            commands,
-            tree: held.tree.and_then(|tree| platform.tree_keepsake(tree)),
-        }
-    }
-
-    /// The definition of this instance was dropped.
-    pub(crate) fn write_gone(&mut self, instance: InstanceId, name: &str) {
-        self.legacy.library.forget(instance);
-        if self.legacy.journal.is_wanted() {
-            let name = name.to_owned();
-            self.legacy.journal.note(&Entry::Gone { name });
-        }
-    }
-
-    /// These files were read together; what they define is of their batch.
-    pub(crate) fn write_batch(&mut self, batch: u32) {
-        if self.legacy.journal.is_wanted()
-            && let Some(batch) = self.legacy.library.batch(batch)
-        {
-            let entry = Entry::Definitions(batch.clone());
-            self.legacy.journal.note(&entry);
-        }
-    }
-
-    // ---- making room ----
-
-    /// Another program is to go on in our place.
-    pub(crate) fn upgrade(&mut self, program: &str) -> Result<Answer, Fault> {
-        let refused = |message: String, action: &str| Fault {
-            kind: FaultKind::Refused,
-            message,
-            action: Some(action.to_owned()),
-            diagnostics: Vec::new(),
-        };
-        if self.ending_code().is_some() {
-            let message = "the engine is stopping everything, and ends".to_owned();
-            return Err(refused(message, "start the new program instead"));
-        }
-        if !program.starts_with('/') {
-            let message = format!("`{program}` is no absolute path");
-            return Err(refused(message, "name the program by its full path"));
-        }
-        self.platform
-            .hand_over_to(std::path::Path::new(program))
-            .map_err(|_| {
-                let message = "this engine has no keeper that could execute another program";
-                refused(message.to_owned(), "stop it, and start the new program")
-            })?;
-        self.legacy.handed_over = true;
-        Ok(Answer::Done)
-    }
-
-    // ---- going on ----
-
     /// Goes on with what an earlier engine left, and from now on writes down what the next one needs. `given`: specs
     /// that are in no file. Tells whether there was anything to go on with.
     pub fn take_over(&mut self, inheritance: Inheritance, given: Vec<Spec>) -> bool {
@@ -381,12 +53,30 @@ impl<P: Platform> Engine<P> {
             self.tell_engine(EventKind::Remark, format!("the upgrade failed: {words}"));
         }
         let found = left.is_some();
-        if let Some(left) = left {
-            self.go_on(left, &succession, given);
+        match left {
+            Some(left) => self.go_on(left, &succession, given),
+            None if succession.predecessor.is_some() => self.begin_anew(),
+            None => {}
         }
+        self.outlet.tell(ToPump::Begin);
+        for stream in std::mem::take(&mut self.legacy.ended_outputs) {
+            self.outlet.tell(ToPump::RunEnded { stream });
+        }
+        self.outlet.flush();
         self.snapshot(&BTreeSet::new());
         self.platform.settled();
         found
+    }
+
+    /// There was an engine before us, and nobody knows what it ran: so that nothing runs twice, all of it ends.
+    fn begin_anew(&mut self) {
+        let ended = self.platform.end_unrecorded();
+        if ended > 0 {
+            let words = format!(
+                "{ended} processes of services that nobody has a record of were killed, so that none of them runs twice; what starts by itself starts anew"
+            );
+            self.tell_engine(EventKind::Remark, words);
+        }
     }
 
     fn go_on(&mut self, left: Left, succession: &Succession, given: Vec<Spec>) {
@@ -473,6 +163,9 @@ impl<P: Platform> Engine<P> {
         for (id, programs, pending) in programs {
             self.tell_found(id, programs, pending);
         }
+        for id in ids {
+            self.end_outputs_of_ended(id);
+        }
         if left.lifeline {
             self.legacy.awaits_lifeline = true;
             self.timers.at(self.now + LIFELINE, Timer::Lifeline);
@@ -533,6 +226,21 @@ impl<P: Platform> Engine<P> {
             // One that is not there any more is made anew at the next start.
             if self.outlet.find(stream, settings, &keepsake).is_ok() {
                 self.streams.insert(stream);
+            }
+        }
+    }
+
+    /// A service without a run has said all: the dead engine may not have come to say so.
+    fn end_outputs_of_ended(&mut self, id: InstanceId) {
+        if self
+            .world
+            .standing(id)
+            .is_some_and(|standing| standing.run.is_none())
+        {
+            for stream in streams(id) {
+                if self.streams.contains(&stream) {
+                    self.legacy.ended_outputs.push(stream);
+                }
             }
         }
     }
@@ -698,29 +406,4 @@ fn main_task(awaited: Option<Task>) -> Task {
         Some(task @ Task::Main(_)) => task,
         Some(_) | None => Task::Main(0),
     }
-}
-
-/// Whom an order concerns that has effects outside.
-fn ordered(action: &Action) -> Option<InstanceId> {
-    let Action::Run { instance, act, .. } = action else {
-        return None;
-    };
-    let has_effects = match act {
-        Do::Spawn(_)
-        | Do::Abandon(_)
-        | Do::Signal(..)
-        | Do::Request(_)
-        | Do::Kill(_)
-        | Do::Freeze
-        | Do::Thaw => true,
-        Do::CheckConditions
-        | Do::FindMain
-        | Do::Prove
-        | Do::StopProving
-        | Do::WatchHealth
-        | Do::StopWatchingHealth
-        | Do::WatchTree
-        | Do::Uproot => false,
-    };
-    has_effects.then_some(*instance)
 }

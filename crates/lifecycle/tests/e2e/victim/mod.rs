@@ -1,15 +1,15 @@
 //! The program under test, in many modes. Where there are no signals, `stop` on standard input asks it to stop.
 
+#[cfg(windows)]
+pub(crate) mod service;
+mod web;
+
 use std::io::Write;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
-use aplomb_lifecycle::{
-    App, BoxError, Builder, Ctx, IoBudget, Notice, OnFailure, Stage, app, http,
-};
-use axum::Router;
-use axum::routing::get;
+use aplomb_lifecycle::{App, BoxError, Builder, Ctx, IoBudget, Notice, OnFailure, Stage, app};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
@@ -52,6 +52,10 @@ pub(crate) fn run(mode: &str) -> ExitCode {
             )
             .run(async |app| idle(&app)),
         "panic" => builder(LONG).run(async move |app| panics(&app, stage(&argument))),
+        "setup-panic" => builder(LONG).run(async |app| {
+            app.spawn(Stage::WORKERS.part("worker"), until_stopped);
+            panic!("while setting up")
+        }),
         "hang" => builder(SHORT).run(async move |app| hangs(&app, stage(&argument))),
         "thread-hang" => builder(SHORT).run_sync(|app| {
             heed_stdin(&app);
@@ -96,22 +100,24 @@ pub(crate) fn run(mode: &str) -> ExitCode {
             .exit_style(aplomb_lifecycle::ExitStyle::Resignal)
             .run(async |app| idle(&app)),
         "child" => builder(LONG).run(child),
-        "http" => builder(LONG).lame_duck(Duration::from_secs(2)).run(serve),
+        "http" => builder(LONG)
+            .lame_duck(Duration::from_secs(2))
+            .run(web::serve),
         #[cfg(windows)]
         "as-service" => builder(LONG)
             .windows_service("AplombNotInstalled")
             .run(async |app| idle(&app)),
         #[cfg(windows)]
-        "console" => console(argument.parse().unwrap()),
-        "queue" => queue(),
+        "console" => service::console(argument.parse().unwrap()),
+        "queue" => web::queue(),
         "leaky-pool" => builder(SHORT).run(leaky_pool),
         #[cfg(unix)]
         "leaves" => builder(LONG).run(leaves),
         #[cfg(unix)]
         "chained" => chained(),
-        "dependency" => builder(SHORT).run(dependency),
-        "mute" => builder(SHORT).run(mute),
-        "streams" => builder(SHORT).run(serve),
+        "dependency" => builder(SHORT).run(web::dependency),
+        "mute" => builder(SHORT).run(web::mute),
+        "streams" => builder(SHORT).run(web::serve),
         "health" => builder(SHORT)
             .health(([127, 0, 0, 1], argument.parse().unwrap()).into())
             .run(async |app| {
@@ -122,48 +128,6 @@ pub(crate) fn run(mode: &str) -> ExitCode {
             }),
         other => panic!("no mode `{other}`"),
     }
-}
-
-/// Started by the service control manager, as `MODE,NAME,REPORT`: it passes arguments, but not our environment.
-pub(crate) fn service(words: &str) -> ExitCode {
-    let words: Vec<&str> = words.splitn(3, ',').collect();
-    let [mode, name, report] = words[..] else {
-        panic!("not `MODE,NAME,REPORT`: {words:?}")
-    };
-    let builder = builder(SHORT).windows_service(name).report_to(report);
-    let said = std::path::Path::new(report).with_extension("said");
-    let write = move |line: &str| {
-        let file = std::fs::OpenOptions::new()
-            .create(true)
-            .append(true)
-            .open(&said);
-        writeln!(file.unwrap(), "{line}").unwrap();
-    };
-    let also = write.clone();
-    let builder = builder.on_pause(move || write("paused"), move || also("continued"));
-    match mode {
-        "plain" => builder.run(async |app| idle(&app)),
-        "slow-stop" => builder.run(progress),
-        "slow-start" => builder.run(creeping_start),
-        "fails" => builder
-            .start_deadline(Duration::from_millis(700))
-            .run(no_start),
-        other => panic!("no mode `{other}`"),
-    }
-}
-
-/// Takes four seconds to start, and says that it gets on.
-async fn creeping_start(app: App) -> Result<(), BoxError> {
-    app.spawn(Stage::WORKERS.part("index").announces(), async |ctx| {
-        for part in 0..40 {
-            ctx.progress(format!("part {part} of 40"));
-            sleep(Duration::from_millis(100)).await;
-        }
-        ctx.ready();
-        ctx.stopping().await;
-        Ok(())
-    });
-    Ok(())
 }
 
 fn stage(name: &str) -> Stage {
@@ -185,23 +149,6 @@ fn heed_stdin(app: &App) {
 
 #[cfg(unix)]
 fn heed_stdin(_: &App) {}
-
-/// Presses a key of its own console: once it is ready, and again once it stops.
-#[cfg(windows)]
-fn console(event: u32) -> ExitCode {
-    builder(LONG).run_sync(move |app| {
-        app.thread(Stage::WORKERS.part("typist"), move |ctx| {
-            crate::sys::console_event(event)?;
-            ctx.park();
-            crate::sys::console_event(event)?;
-            while ctx.level() < aplomb_lifecycle::Level::Abort && event == 0 {
-                std::thread::yield_now();
-            }
-            Ok(())
-        });
-        Ok(())
-    })
-}
 
 async fn until_stopped(ctx: Ctx) -> Result<(), BoxError> {
     ctx.stopping().await;
@@ -457,41 +404,6 @@ async fn leaves(app: App) -> Result<(), BoxError> {
     Ok(())
 }
 
-/// A server whose runtime stands still, once `/block` was asked, until its listener has been told to stop: whatever
-/// connects meanwhile is in the kernel's queue.
-fn queue() -> ExitCode {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .unwrap();
-    let report = runtime.block_on(async {
-        let life = builder(LONG).install().unwrap();
-        heed_stdin(life.app());
-        let (opens, gate) = std::sync::mpsc::channel::<()>();
-        let gate = Arc::new(std::sync::Mutex::new(gate));
-        let block = async move || {
-            say("BLOCKED");
-            gate.lock().unwrap().recv().unwrap();
-            "moved on"
-        };
-        let router = Router::new()
-            .route("/fast", get(|| async { "fast" }))
-            .route("/block", get(block));
-        let listener = http::listen("127.0.0.1:0").unwrap();
-        say(&format!("ADDRESS {}", listener.local_addr().unwrap()));
-        life.app().serve_http("api", listener, router);
-        // Declared after the listener, so told after it.
-        life.app().thread(Stage::INTAKE.part("gate"), move |ctx| {
-            ctx.park();
-            opens.send(())?;
-            Ok(())
-        });
-        life.registered();
-        life.wait().await
-    });
-    ExitCode::from(report.exit)
-}
-
 /// Other code of this process has handlers of its own: one was there before us, one came later.
 #[cfg(unix)]
 fn chained() -> ExitCode {
@@ -550,66 +462,4 @@ async fn child(app: App) -> Result<(), BoxError> {
         Ok(())
     });
     Ok(())
-}
-
-async fn serve(app: App) -> Result<(), BoxError> {
-    heed_stdin(&app);
-    let router = Router::new()
-        .route("/fast", get(|| async { "fast" }))
-        .route("/slow", get(|| after(300)))
-        .route("/long", get(|| after(3_000)))
-        .route("/big", get(|| async { "x".repeat(16 << 20) }))
-        .route("/frozen", get(frozen))
-        .merge(crate::streams::routes())
-        .merge(http::health_routes(&app));
-    let listener = http::listen("127.0.0.1:0")?;
-    say(&format!("ADDRESS {}", listener.local_addr()?));
-    http::Server::new("api", listener, router)
-        .head_timeout(Duration::from_secs(1))
-        .stall_timeout(Duration::from_secs(2))
-        .register(&app);
-    Ok(())
-}
-
-/// Asks a dependency that is frozen when it counts, within the budget of a cache.
-async fn frozen() -> Result<&'static str, axum::http::StatusCode> {
-    let asking = async {
-        let mut stream = TcpStream::connect(std::env::var("DEPENDENCY").unwrap()).await?;
-        stream.read_u8().await
-    };
-    match tokio::time::timeout(IoBudget::CACHE.read, asking).await {
-        Ok(Ok(_)) => Ok("thawed"),
-        Ok(Err(_)) => Err(axum::http::StatusCode::BAD_GATEWAY),
-        Err(_) => Err(axum::http::StatusCode::GATEWAY_TIMEOUT),
-    }
-}
-
-/// Lets whoever connects wait in the system's queue.
-async fn mute(app: App) -> Result<(), BoxError> {
-    let listener = TcpListener::bind("127.0.0.1:0").await?;
-    say(&format!("ADDRESS {}", listener.local_addr()?));
-    app.spawn(Stage::INTAKE.part("listener"), async move |ctx| {
-        ctx.stopping().await;
-        drop(listener);
-        Ok(())
-    });
-    Ok(())
-}
-
-/// Answers whoever connects with one byte, at once, unless it is frozen.
-async fn dependency(app: App) -> Result<(), BoxError> {
-    let listener = TcpListener::bind("127.0.0.1:0").await?;
-    say(&format!("ADDRESS {}", listener.local_addr()?));
-    app.spawn(Stage::INTAKE.part("listener"), async move |ctx| {
-        while let Some(accepted) = ctx.until_stop(listener.accept()).await {
-            accepted?.0.write_u8(1).await?;
-        }
-        Ok(())
-    });
-    Ok(())
-}
-
-async fn after(ms: u64) -> String {
-    sleep(Duration::from_millis(ms)).await;
-    format!("after {ms}")
 }
