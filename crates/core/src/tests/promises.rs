@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 const LIST: &str = include_str!("../../../../docs/promises.md");
-const STORIES: [&str; 9] = [
+const STORIES: [&str; 10] = [
     include_str!("ending.rs"),
     include_str!("explaining.rs"),
     include_str!("explorer.rs"),
