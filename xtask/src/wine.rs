@@ -48,6 +48,15 @@ const GROUPS: [&[&str]; 5] = [
     &["--package", "aplomb-engine", "--lib"],
 ];
 
+/// Left to a real Windows: under Wine a removed file that somebody has open keeps its name until it is closed; and
+/// twenty-five stories of a hundred file operations each take minutes there.
+const SKIPPED: [&str; 4] = [
+    "what_somebody_removes_during_compression_stays_removed_and_what_is_left_stays",
+    "a_removed_directory_comes_back",
+    "a_torn_line_whose_file_is_gone_counts_as_lost",
+    "following_loses_and_doubles_no_line",
+];
+
 /// What is looked at by clippy as it is for Windows.
 const LINTED: [&str; 10] = [
     "clippy",
@@ -91,11 +100,17 @@ pub(crate) fn run() -> Result<(), String> {
     let mut failed = Vec::new();
     for group in GROUPS {
         let filters = filters.iter().map(String::as_str);
+        let skips: &[&str] = if group.contains(&"aplomb-logs") {
+            &SKIPPED
+        } else {
+            &[]
+        };
         let words: Vec<&str> = ["test", "--locked"]
             .into_iter()
             .chain(group.iter().copied())
             .chain(["--"])
             .chain(filters)
+            .chain(skips.iter().flat_map(|name| ["--skip", *name]))
             .collect();
         if let Err(why) = prefix.cargo(&words, TO_RUN) {
             failed.push(why);

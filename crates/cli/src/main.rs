@@ -46,28 +46,28 @@ fn main() -> ExitCode {
         return ended(done, &mut Ui::new(Form::People, ui::Colour::Auto));
     }
     if let Some(nssm) = verb::nssm::of(&args) {
-        return carried(Verb::Nssm(nssm), &Shared::default());
+        return carried(Verb::Nssm(nssm), &Shared::default(), &[]);
     }
-    let (shared, verb) = match args.get(1).and_then(|first| first.to_str()) {
+    let (shared, verb, words) = match args.get(1).and_then(|first| first.to_str()) {
         Some("run") => {
             let alone: RunAlone = parse(&args[1..]);
-            (alone.shared, Verb::Run(alone.run))
+            (alone.shared, Verb::Run(alone.run), &[][..])
         }
         Some("engine") => {
             let alone: EngineAlone = parse(&args[1..]);
-            (alone.shared, Verb::Engine(alone.engine))
+            (alone.shared, Verb::Engine(alone.engine), &[][..])
         }
         Some(_) | None => {
             let all: Aplomb = parse(&args);
-            (all.shared, all.verb)
+            (all.shared, all.verb, args.get(2..).unwrap_or_default())
         }
     };
-    carried(verb, &shared)
+    carried(verb, &shared, words)
 }
 
-/// Carries the verb out; what came of it as an exit code.
-fn carried(verb: Verb, shared: &Shared) -> ExitCode {
-    let mut context = context(shared);
+/// Carries the verb out; what came of it as an exit code. Among the words are the names of services, if any.
+fn carried(verb: Verb, shared: &Shared, words: &[OsString]) -> ExitCode {
+    let mut context = context(shared, words);
     let done = verb.run(&mut context);
     ended(done, &mut context.ui)
 }
@@ -99,16 +99,21 @@ fn parse<T: Parser>(args: &[OsString]) -> T {
     std::process::exit(i32::from(code))
 }
 
-fn context(shared: &Shared) -> Context {
+fn context(shared: &Shared, words: &[OsString]) -> Context {
     let form = if shared.json {
         Form::Json
     } else {
         Form::People
     };
     let named = shared.socket.clone().or_else(named_by_environment);
+    let endpoint = Endpoint::resolve(named.as_deref());
+    let endpoint = match &named {
+        Some(_) => endpoint,
+        None => endpoint.or_of_service(words),
+    };
     Context {
         ui: Ui::new(form, shared.colour()),
-        endpoint: Endpoint::resolve(named.as_deref()),
+        endpoint,
         endpoint_named: named.is_some(),
     }
 }

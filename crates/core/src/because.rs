@@ -98,6 +98,10 @@ pub fn seconds(span: Duration) -> String {
 impl fmt::Display for End {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            End::Code(ExitCode(code)) if *code > 0xffff => match status_meaning(*code) {
+                Some(meaning) => write!(f, "exit code {code:#010x} ({meaning})"),
+                None => write!(f, "exit code {code:#010x}"),
+            },
             End::Code(ExitCode(code)) => match exit_code_meaning(*code) {
                 Some(meaning) => write!(f, "exit code {code} ({meaning})"),
                 None => write!(f, "exit code {code}"),
@@ -116,6 +120,26 @@ impl fmt::Display for End {
             End::Unknown => f.write_str("an end nobody could observe"),
             End::Unattended => f.write_str("an unknown end while unattended"),
         }
+    }
+}
+
+/// What Windows means by the codes it ends programs with.
+fn status_meaning(code: u32) -> Option<&'static str> {
+    match code {
+        0x4000_0015 => Some("aborted itself"),
+        0x8000_0003 => Some("breakpoint"),
+        0xc000_0005 => Some("invalid memory access"),
+        0xc000_0017 => Some("out of memory"),
+        0xc000_001d => Some("illegal instruction"),
+        0xc000_0094 => Some("division by zero"),
+        0xc000_00fd => Some("stack overflow"),
+        0xc000_0135 => Some("a library it needs is missing"),
+        0xc000_0139 => Some("a library it needs is of another version"),
+        0xc000_013a => Some("Ctrl+C"),
+        0xc000_0142 => Some("a library it needs could not begin"),
+        0xc000_0374 => Some("damaged heap"),
+        0xc000_0409 => Some("aborted itself at once"),
+        _ => None,
     }
 }
 

@@ -63,6 +63,20 @@ pub struct Bytes(pub u64);
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct ExitCode(pub u32);
 
+impl ExitCode {
+    /// What Windows ends a program with that is told Ctrl+C and does nothing about it (STATUS_CONTROL_C_EXIT).
+    pub const CTRL_C: ExitCode = ExitCode(0xc000_013a);
+
+    /// Windows ended it for a fault of its own: an NTSTATUS of the severities warning and error, Ctrl+C excepted. Codes
+    /// of Linux are never among them.
+    pub fn is_crash(self) -> bool {
+        const WARNING: u32 = 0x8000_0000;
+        const FATAL_APP_EXIT: u32 = 0x4000_0015;
+        let is_status = (WARNING..0xd000_0000).contains(&self.0);
+        self != ExitCode::CTRL_C && (is_status || self.0 == FATAL_APP_EXIT)
+    }
+}
+
 impl fmt::Display for ExitCode {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt(f)

@@ -55,6 +55,8 @@ pub fn outcome_of(spec: &Spec, end: End) -> Outcome {
     match end {
         _ if contains(&spec.exit.success, end) => Outcome::Clean(Some(end)),
         End::Code(ExitCode(0)) | End::Unknown => Outcome::Clean(Some(end)),
+        End::Code(ExitCode::CTRL_C) if spec.kind != Kind::Oneshot => Outcome::Clean(Some(end)),
+        End::Code(code) if code.is_crash() => Outcome::Signalled(end),
         End::Code(_) | End::Unattended => Outcome::Unclean(end),
         End::Signal {
             signal,
@@ -374,6 +376,21 @@ mod tests {
         assert!(starts.allow(limit, at(0)) && starts.allow(limit, at(500)));
         assert!(!starts.allow(limit, at(999)));
         assert!(starts.allow(limit, at(1000)));
+    }
+
+    #[test]
+    fn on_windows_a_crash_is_abnormal_and_ctrl_c_is_as_clean_as_its_signal() {
+        let spec = Spec::new("x");
+        let outcome = |code| outcome_of(&spec, End::Code(ExitCode(code)));
+        let end = |code| End::Code(ExitCode(code));
+        for crash in [0xc000_0005, 0xc000_0409, 0x8000_0003, 0x4000_0015] {
+            assert_eq!(outcome(crash), Outcome::Signalled(end(crash)), "{crash:#x}");
+        }
+        for plain in [1, 255, 0x7fff_ffff, u32::MAX] {
+            assert_eq!(outcome(plain), Outcome::Unclean(end(plain)), "{plain:#x}");
+        }
+        let asked = End::Code(ExitCode::CTRL_C);
+        assert_eq!(outcome_of(&spec, asked), Outcome::Clean(Some(asked)));
     }
 
     #[test]

@@ -478,3 +478,61 @@ fn the_page_tells_root_chain_evidence_and_what_to_do() {
 ";
     assert_eq!(page, expected);
 }
+
+#[test]
+fn an_answer_on_its_way_is_not_owed() {
+    let mut fresh = calls(Turn::TheirsProven, thread(200, sleep(1000)));
+    if let Some(connection) = fresh.connections.get_mut(&7) {
+        connection.since = Some(Duration::from_millis(120));
+    }
+    assert_eq!(judged(fresh).0, VerdictKind::Idle);
+}
+
+// ---- databases
+
+#[test]
+fn a_lock_in_a_database_leads_to_the_client_that_keeps_it() {
+    let backend = |pid: u32, title: &str| Process {
+        parent: 900,
+        title: Some(format!("postgres: anna shop 127.0.0.1({pid}) {title}")),
+        ..process(
+            pid,
+            vec![thread(
+                pid,
+                Wait::Any {
+                    sources: vec![Source::Waker, Source::Waker],
+                    is_timed: false,
+                },
+            )],
+        )
+    };
+    let mut keeper = backend(400, "idle in transaction");
+    keeper.connections = vec![70];
+    let mut scene = calls(Turn::TheirsProven, thread(200, Wait::Nothing));
+    scene.processes.insert(200, backend(200, "UPDATE waiting"));
+    scene.processes.insert(400, keeper);
+    scene
+        .processes
+        .insert(500, process(500, vec![thread(500, sleep(1000))]));
+    let client = Connection {
+        role: Role::Server,
+        ..connection(70, Turn::Theirs, &[500])
+    };
+    scene.connections.insert(70, client);
+    let report = Answer::of(scene.clone(), Budget::default()).report();
+    assert_eq!(
+        (report.verdict, report.confidence),
+        (VerdictKind::DbLock, Strength::Strong)
+    );
+    let pids: Vec<_> = report.chain.iter().filter_map(|actor| actor.pid).collect();
+    assert_eq!(pids, [PID, 200, 400, 500]);
+    // Two who could have it: nobody is accused for sure.
+    scene
+        .processes
+        .insert(410, backend(410, "idle in transaction"));
+    let report = Answer::of(scene, Budget::default()).report();
+    assert_eq!(
+        (report.verdict, report.confidence),
+        (VerdictKind::DbLock, Strength::Weak)
+    );
+}

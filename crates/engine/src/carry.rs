@@ -194,6 +194,8 @@ impl<P: Platform> Engine<P> {
             self.drop_probe(probe);
         }
         self.matched.remove(&run);
+        // There is nothing left to look at.
+        self.look_due(run);
         self.name_those_left(instance, run);
         let Some(held) = self.runs.over(run) else {
             return;

@@ -54,8 +54,6 @@ pub struct Ending {
     pub code: u32,
     /// Why the only service failed, where it did.
     pub failed: Option<String>,
-    /// Nobody asked for the end: every service was down.
-    pub by_itself: bool,
 }
 
 /// Why an engine could not begin, or go on.
@@ -108,7 +106,6 @@ pub struct Engine<P: Platform> {
     pub(crate) have_been_up: bool,
     /// Why the only service failed.
     failed: Option<String>,
-    by_itself: bool,
     /// The socket for sd_notify is open.
     pub(crate) notifies: bool,
     /// What is written down for the engine after this one.
@@ -194,7 +191,6 @@ impl<P: Platform> Engine<P> {
             ending: Phase::Serving,
             have_been_up: false,
             failed: None,
-            by_itself: false,
             notifies: false,
             legacy: Legacy::nothing(),
         };
@@ -484,7 +480,6 @@ impl<P: Platform> Engine<P> {
         Some(Ending {
             code,
             failed: self.failed.take(),
-            by_itself: self.by_itself,
         })
     }
 
@@ -519,7 +514,6 @@ impl<P: Platform> Engine<P> {
             }
         }
         self.failed = failed;
-        self.by_itself = true;
         self.shut_down(How::Plan, code, "the service is down");
     }
 
@@ -546,7 +540,6 @@ impl<P: Platform> Engine<P> {
         Ending {
             code: 0,
             failed: None,
-            by_itself: false,
         }
     }
 

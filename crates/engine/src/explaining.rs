@@ -149,7 +149,7 @@ impl<P: Platform> Engine<P> {
         }
     }
 
-    /// It takes too long.
+    /// It takes too long, or the run is over.
     pub(crate) fn look_due(&mut self, run: RunId) {
         if let Some(look) = self.looks.running.remove(&run) {
             self.end_look(&look);

@@ -62,7 +62,9 @@ pub(crate) struct Seen {
     pub(crate) until: Option<Instant>,
     pub(crate) start: Start,
     /// Runs up to this number are to end without the component being stopped.
-    pub(crate) cancelled: Run,
+    cancelled: Run,
+    /// The last run that came up.
+    up: Run,
     pub(crate) flights: BTreeMap<u64, Flight>,
     pub(crate) note: Option<(String, Instant)>,
     pub(crate) lending: Option<Lending>,
@@ -71,6 +73,14 @@ pub(crate) struct Seen {
     wakers: BTreeMap<u64, Waker>,
     next: u64,
     pub(crate) bell: Option<crate::os::Bell>,
+}
+
+impl Seen {
+    /// True when this attempt to start was given up. One that came up in the same moment is up: what it has opened must
+    /// be closed, not dropped.
+    pub(crate) fn is_cancelled(&self, run: Run) -> bool {
+        self.cancelled >= run && self.up < run
+    }
 }
 
 #[derive(Debug)]
@@ -87,6 +97,7 @@ impl Cell {
             until: None,
             start: Start::Pending,
             cancelled: 0,
+            up: 0,
             flights: BTreeMap::new(),
             note: None,
             lending: None,
@@ -138,6 +149,11 @@ impl Cell {
 
     pub(crate) fn cancel(&self, run: Run) {
         self.change(|seen| seen.cancelled = seen.cancelled.max(run));
+    }
+
+    pub(crate) fn came_up(&self, run: Run) {
+        self.seen().up = run;
+        self.set_start(Start::Up);
     }
 
     pub(crate) fn set_start(&self, start: Start) {
@@ -273,6 +289,17 @@ mod tests {
         assert_eq!(cell.seen().wakers.len(), 1);
         drop(waiting);
         assert_eq!(cell.seen().wakers.len(), 0);
+    }
+
+    #[test]
+    fn an_attempt_that_came_up_is_not_cancelled_any_more() {
+        let cell = Cell::new("x".into());
+        cell.cancel(1);
+        assert!(cell.seen().is_cancelled(1));
+        cell.came_up(1);
+        assert!(!cell.seen().is_cancelled(1));
+        cell.cancel(2);
+        assert!(cell.seen().is_cancelled(2));
     }
 
     #[test]

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::{Duration, Instant};
 
-use crate::cell::{Cell, Start};
+use crate::cell::Cell;
 use crate::life::{Link, Message};
 use crate::machine::{Event, Level, Run};
 use crate::part::PartId;
@@ -267,7 +267,7 @@ impl Ctx {
     /// # }
     /// ```
     pub fn ready(&self) {
-        self.cell.set_start(Start::Up);
+        self.cell.came_up(self.run);
         self.link.send(Message::Event(Event::Up(self.id, self.run)));
     }
 
@@ -276,7 +276,7 @@ impl Ctx {
     pub(crate) fn dropped(&self) -> impl Future<Output = ()> + Send + Unpin + use<> {
         let run = self.run;
         self.cell
-            .until(move |seen| seen.level >= Level::Abort || seen.cancelled >= run)
+            .until(move |seen| seen.level >= Level::Abort || seen.is_cancelled(run))
     }
 }
 

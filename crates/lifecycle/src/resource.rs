@@ -320,6 +320,6 @@ pub(crate) fn fill<T>(slot: &Slot<T>, value: Option<T>) {
 impl Ctx {
     /// True when this attempt to start was given up.
     pub(crate) fn is_cancelled(&self) -> bool {
-        self.cell.seen().cancelled >= self.run
+        self.cell.seen().is_cancelled(self.run)
     }
 }

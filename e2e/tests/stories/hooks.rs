@@ -25,11 +25,14 @@ fn hooks_are_given_the_facts() {
     let mut engine = Engine::playing(
         &stage,
         &format!(
-            "[service.web]\ncommand = [\"ACTOR\", \"leave=5\"]\nexit = {{ success = [5] }}\n[service.web.hooks]\n{toml}"
+            "[service.web]\ncommand = [\"ACTOR\", \"leave=5\", \"append=STAGE/up:x\"]\nexit = {{ success = [5] }}\n[service.web.hooks]\n{toml}"
         ),
     );
     let pid = engine.ears.spawned("web");
     engine.ears.state("web", State::Running);
+    until("the program knows how to leave", || {
+        !stage.read("up").is_empty()
+    });
     let says = |moment: &str| {
         until(moment, || stage.read(moment).ends_with('\n'));
         stage.read(moment)

@@ -5,6 +5,9 @@ use std::time::Duration;
 use super::{Done, Ended, Session, text};
 use crate::host::scm::{Refused, State, Status, control, reason};
 
+/// Milliseconds a service of somebody else's is given to start; what the manager itself gives it to answer.
+const PATIENCE: u32 = 30_000;
+
 /// What is asked of a running service, with NSSM's word for it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Ask {
@@ -68,11 +71,12 @@ impl Session<'_> {
         let patience = match ours {
             Ok(true) => {
                 let said = throttle.ok().flatten().and_then(|value| value.number());
-                Some(said.unwrap_or(aplomb_units::nssm::THROTTLE))
+                said.unwrap_or(aplomb_units::nssm::THROTTLE)
             }
-            Ok(false) | Err(_) => None,
+            // NSSM waits for ever, also for a service that has ended meanwhile.
+            Ok(false) | Err(_) => PATIENCE,
         };
-        self.watch(&service, Ask::Start, Some(State::Stopped), patience)
+        self.watch(&service, Ask::Start, Some(State::Stopped), Some(patience))
     }
 
     pub(super) fn stop(&mut self, args: &[String]) -> Done {

@@ -91,7 +91,7 @@ impl Install {
         let steps = if self.no_boot {
             Vec::new()
         } else {
-            boot::steps(owner, &spec)?
+            boot::steps(owner, &spec, &file)?
         };
         if self.dry_run {
             self.show(&file, &text, &steps, context)?;

@@ -17,3 +17,5 @@ mod logs;
 mod real;
 mod trouble;
 mod up;
+#[cfg(target_os = "linux")]
+mod why;

@@ -100,9 +100,13 @@ fn a_stack_comes_up_answers_and_goes_down_with_an_interrupt() {
     assert!(status.out.ends_with("| web up\n"), "{}", status.out);
     let analyzed = home.run(&["analyze"]).out;
     assert!(analyzed.starts_with("2 services ready after"), "{analyzed}");
+    let why = home.run(&["why", "web"]);
+    assert_eq!(why.code, 0, "{}", why.err);
+    assert!(why.out.starts_with("`web` "), "{}", why.out);
     let stopped = home.run(&["stop", "web"]);
     assert_eq!(stopped.code, 0, "{}", stopped.err);
     assert_eq!(home.run(&["status", "web"]).code, 3);
+    assert_eq!(home.run(&["why", "web"]).code, 3);
     assert_eq!(home.run(&["status", "wbe"]).code, 4);
 
     kill_process(pid(child.id()), Signal::INT).expect("interrupted");

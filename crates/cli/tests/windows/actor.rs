@@ -49,6 +49,19 @@ pub(crate) fn play(words: &[String]) -> Option<ExitCode> {
             say("ready");
             sleep();
         }
+        // A window that nobody sees, as a program with a screen has; or messages without any window.
+        "has-window" => {
+            let window = sys::Window::open();
+            say("ready");
+            window.until_closed();
+            say("closed");
+        }
+        "has-queue" => {
+            sys::make_queue();
+            say("ready");
+            sys::until_quit();
+            say("quit");
+        }
         "ticks" => loop {
             say("tick");
             std::thread::sleep(Duration::from_millis(10));

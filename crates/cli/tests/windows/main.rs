@@ -4,7 +4,10 @@
 //!
 //! This program is its own actors (`actor.rs`), and the short-lived copy the platform begins to speak into consoles.
 
-#![expect(clippy::unwrap_used, reason = "a test: whatever is missing ends it")]
+#![cfg_attr(
+    windows,
+    expect(clippy::unwrap_used, reason = "a test: whatever is missing ends it")
+)]
 
 #[cfg(windows)]
 mod actor;

@@ -14,6 +14,10 @@ use crate::home::{Home, program, until};
 use crate::sys::{self, Service};
 
 pub(crate) const STORIES: &[(&str, fn())] = &[
+    (
+        "verbs_find_a_services_process",
+        verbs_find_a_services_process,
+    ),
     ("a_service_runs_and_stops", a_service_runs_and_stops),
     (
         "a_failing_program_is_a_failure_with_its_code",
@@ -26,6 +30,15 @@ pub(crate) const STORIES: &[(&str, fn())] = &[
     (
         "what_ignores_its_stop_is_killed_and_told",
         what_ignores_its_stop,
+    ),
+    (
+        "a_request_nobody_hears_costs_no_time",
+        a_request_nobody_hears_costs_no_time,
+    ),
+    ("a_window_is_closed", a_window_is_closed),
+    (
+        "messages_without_a_window_end",
+        messages_without_a_window_end,
     ),
     (
         "a_paused_service_does_nothing",
@@ -155,6 +168,26 @@ fn a_service_runs_and_stops() {
     served.stop();
 }
 
+/// `aplomb status` and `stop` find the process that carries the service, and a stop so asked is no failure.
+fn verbs_find_a_services_process() {
+    let name = "aplomb-found";
+    let served = Served::new(name, &own_command(&["exits-on-ctrl-c", "5"]), "");
+    served.start();
+    served.says("ready");
+    let run = |verb: &str| {
+        let mut command = std::process::Command::new(program());
+        command.args([verb, name]).env_remove("APLOMB_SOCKET");
+        command.output().unwrap()
+    };
+    let status = run("status");
+    let words = crate::home::text(&status.stdout);
+    assert!(words.contains("running"), "{words}");
+    let stop = run("stop");
+    assert!(stop.status.success(), "{}", crate::home::text(&stop.stderr));
+    let status = served.state(SERVICE_STOPPED);
+    assert_eq!(status.dwWin32ExitCode, 0);
+}
+
 fn a_failing_program() {
     let served = Served::new(
         "aplomb-failing",
@@ -217,6 +250,52 @@ fn what_ignores_its_stop() {
         (status.dwWin32ExitCode, status.dwServiceSpecificExitCode),
         (0, 137)
     );
+}
+
+/// A console program without a window: what would be its twenty seconds is the next step's.
+fn a_request_nobody_hears_costs_no_time() {
+    let served = Served::new(
+        "aplomb-unheard",
+        &own_command(&["exits-on-ctrl-c", "0"]),
+        "stop = { plan = ['close-windows 20s', 'ctrl-c 20s'], budget = '60s' }",
+    );
+    served.start();
+    served.says("ready");
+    let asked = Instant::now();
+    let status = served.stop();
+    assert!(
+        asked.elapsed() < Duration::from_secs(15),
+        "{:?}",
+        asked.elapsed()
+    );
+    let codes = (status.dwWin32ExitCode, status.dwServiceSpecificExitCode);
+    assert_eq!(codes, (0, 0));
+}
+
+fn a_window_is_closed() {
+    let served = Served::new(
+        "aplomb-window",
+        &own_command(&["has-window"]),
+        "stop = { plan = ['close-windows 20s'] }",
+    );
+    served.start();
+    served.says("ready");
+    let status = served.stop();
+    assert!(served.log().contains("closed"), "{}", served.log());
+    assert_eq!(status.dwServiceSpecificExitCode, 0);
+}
+
+fn messages_without_a_window_end() {
+    let served = Served::new(
+        "aplomb-queue",
+        &own_command(&["has-queue"]),
+        "stop = { plan = ['quit-threads 20s'] }",
+    );
+    served.start();
+    served.says("ready");
+    let status = served.stop();
+    assert!(served.log().contains("quit"), "{}", served.log());
+    assert_eq!(status.dwServiceSpecificExitCode, 0);
 }
 
 fn a_paused_service_does_nothing() {
@@ -287,10 +366,8 @@ fn who_holds_the_output() {
     let last = noted(&note);
     served.service.control(SERVICE_CONTROL_STOP).unwrap();
     served.state(SERVICE_STOPPED);
-    // It was let go of, as `whom` says, and lives; nothing of ours waited for its output.
-    let grandchild = noted(&note);
-    assert!(sys::lives(grandchild) || grandchild != last);
-    for pid in [last, grandchild] {
+    // Those that live were let go of, as `whom` says; nothing of ours waited for their output.
+    for pid in [last, noted(&note)] {
         if sys::lives(pid) {
             sys::kill(pid);
         }

@@ -5,7 +5,7 @@ use std::io;
 use std::ptr::{null, null_mut};
 use std::sync::atomic::{AtomicI32, Ordering};
 
-use windows_sys::Win32::Foundation::{CloseHandle, WAIT_TIMEOUT};
+use windows_sys::Win32::Foundation::{CloseHandle, HWND, WAIT_TIMEOUT};
 use windows_sys::Win32::System::Console::SetConsoleCtrlHandler;
 use windows_sys::Win32::System::Services::{
     CloseServiceHandle, ControlService, CreateServiceW, DeleteService, OpenSCManagerW,
@@ -15,6 +15,10 @@ use windows_sys::Win32::System::Services::{
 };
 use windows_sys::Win32::System::Threading::{
     OpenProcess, PROCESS_SYNCHRONIZE, PROCESS_TERMINATE, TerminateProcess, WaitForSingleObject,
+};
+use windows_sys::Win32::UI::WindowsAndMessaging::{
+    CreateWindowExW, DispatchMessageW, GetMessageW, MSG, PM_NOREMOVE, PeekMessageW, WM_CLOSE,
+    WM_QUIT, WS_OVERLAPPEDWINDOW,
 };
 use windows_sys::core::BOOL;
 
@@ -34,6 +38,68 @@ unsafe extern "system" fn answer(_: u32) -> BOOL {
         std::process::exit(code);
     }
     1
+}
+
+/// A top-level window of this thread's.
+pub(crate) struct Window {
+    handle: HWND,
+}
+
+impl Window {
+    pub(crate) fn open() -> Window {
+        let class = wide("STATIC");
+        // SAFETY: a class of the system's own, terminated text, no parent and no menu.
+        let handle = unsafe {
+            CreateWindowExW(
+                0,
+                class.as_ptr(),
+                class.as_ptr(),
+                WS_OVERLAPPEDWINDOW,
+                0,
+                0,
+                100,
+                100,
+                null_mut(),
+                null_mut(),
+                null_mut(),
+                null(),
+            )
+        };
+        assert!(!handle.is_null(), "{}", io::Error::last_os_error());
+        Window { handle }
+    }
+
+    /// Carries messages until the window is told to close.
+    pub(crate) fn until_closed(&self) {
+        loop {
+            let message = next_message();
+            if message.hwnd == self.handle && message.message == WM_CLOSE {
+                return;
+            }
+            // SAFETY: a message the system gave us.
+            unsafe { DispatchMessageW(&raw const message) };
+        }
+    }
+}
+
+/// This thread waits for messages from now on.
+pub(crate) fn make_queue() {
+    let mut message = MSG::default();
+    // SAFETY: written where we point; the call itself makes the queue.
+    unsafe { PeekMessageW(&raw mut message, null_mut(), 0, 0, PM_NOREMOVE) };
+}
+
+/// Carries messages until told to quit.
+pub(crate) fn until_quit() {
+    while next_message().message != WM_QUIT {}
+}
+
+fn next_message() -> MSG {
+    let mut message = MSG::default();
+    // SAFETY: written where we point.
+    let answer = unsafe { GetMessageW(&raw mut message, null_mut(), 0, 0) };
+    assert_ne!(answer, -1, "{}", io::Error::last_os_error());
+    message
 }
 
 /// Whether a process of this number lives.

@@ -113,7 +113,10 @@ impl Reader<'_> {
         let words: BTreeSet<u64> = calls
             .iter()
             .filter(is_of_poller)
-            .flat_map(|call| raw.stack.words(call.sp, call.end))
+            .flat_map(|call| {
+                raw.stack
+                    .words(call.sp, call.end + call.spot.function.arguments)
+            })
             .collect();
         words.into_iter().find_map(|word| {
             let number = self

@@ -15,6 +15,8 @@ use super::window::Window;
 const MAX_FUNCTIONS: u64 = 2 << 20;
 /// The most bytes of one table of steps.
 const MAX_STEPS: u64 = 256 << 10;
+/// How many bytes of arguments are looked at.
+const MAX_ARGUMENTS: u64 = 256;
 /// How deep functions may be inlined into each other.
 const MAX_INLINED: usize = 64;
 /// How many ranges of one function are looked at; each is found anew from its table's beginning.
@@ -40,6 +42,8 @@ pub struct GoFrame {
 pub(crate) struct Function {
     pub(crate) start: u64,
     pub(crate) end: u64,
+    /// How many bytes behind its frame hold its arguments, those included that came in registers.
+    pub(crate) arguments: u64,
     name: Arc<str>,
     unit: u32,
     /// Offsets of the tables of steps.
@@ -48,6 +52,14 @@ pub(crate) struct Function {
     line: u32,
     inlined_at: Option<u32>,
     inlined_tree: Option<u64>,
+}
+
+/// A call that was inlined.
+#[derive(Debug)]
+pub(crate) struct InlinedCall {
+    pub(crate) name: Arc<str>,
+    /// First address and the first one after, in order; what is seldom needed stands at the function's end.
+    pub(crate) ranges: Vec<(u64, u64)>,
 }
 
 /// What is known about one place in the code.
@@ -213,6 +225,7 @@ impl Functions {
         let mut field = |at: u64| window.u32(record.wrapping_add(at));
         let (name, frame_size, file, line) = (field(4)?, field(16)?, field(20)?, field(24)?);
         let (counts, unit) = (field(28)?, field(32)?);
+        let arguments = u64::from(field(8)?).min(MAX_ARGUMENTS);
         // The record's last four bytes: kind, flags, nothing, number of data; behind a line since Go 1.20.
         let head = if self.is_since_1_20 { 44 } else { 40 };
         let data_count = field(head - 4)? >> 24;
@@ -232,6 +245,7 @@ impl Functions {
         Some(Function {
             start,
             end,
+            arguments,
             name,
             unit,
             frame_size,
@@ -265,19 +279,18 @@ impl Functions {
         ))
     }
 
-    /// Where functions of wanted names were inlined into `function`: first and last address, and the name. Of such that
-    /// were inlined into each other the outermost counts.
-    pub(crate) fn inlined_ranges(
+    /// Where functions of wanted names were inlined into `function`: for each such call its name and its ranges of
+    /// code, in order. Of functions that were inlined into each other the outermost counts.
+    pub(crate) fn inlined_calls(
         &mut self,
         window: &mut Window<'_>,
         function: &Function,
         is_wanted: &dyn Fn(&str) -> bool,
-    ) -> Vec<(u64, u64, Arc<str>)> {
+    ) -> Vec<InlinedCall> {
         let (Some(table), Some(_)) = (function.inlined_at, function.inlined_tree) else {
             return Vec::new();
         };
-        // Each inlined call has a number of its own, but may consist of several ranges.
-        let mut by_number: BTreeMap<u64, (u64, u64, Arc<str>)> = BTreeMap::new();
+        let mut calls: BTreeMap<u64, InlinedCall> = BTreeMap::new();
         for (begin, end) in self.step_ranges(window, function, table) {
             let mut at = begin;
             let mut found = None;
@@ -290,12 +303,16 @@ impl Functions {
                 }
                 at = parent;
             }
-            if let Some((number, name)) = found {
-                let range = by_number.entry(number).or_insert((begin, end, name));
-                *range = (range.0.min(begin), range.1.max(end), range.2.clone());
+            // Each call has a place of its own in the function it was inlined into.
+            if let Some((place, name)) = found {
+                let call = calls.entry(place).or_insert(InlinedCall {
+                    name,
+                    ranges: Vec::new(),
+                });
+                call.ranges.push((begin, end));
             }
         }
-        by_number.into_values().collect()
+        calls.into_values().collect()
     }
 
     /// The ranges of a table of steps that have a value of their own.

@@ -32,12 +32,24 @@ enum Family {
 }
 
 /// A place in a function's code where it does so.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 struct Site {
-    begin: u64,
-    end: u64,
+    /// Its ranges of code: one for a call, several where it was inlined.
+    ranges: Vec<(u64, u64)>,
     act: Act,
     family: Family,
+}
+
+impl Site {
+    fn begin(&self) -> u64 {
+        self.ranges.first().map_or(0, |(begin, _)| *begin)
+    }
+
+    fn holds(&self, address: u64) -> bool {
+        self.ranges
+            .iter()
+            .any(|(begin, end)| (*begin..*end).contains(&address))
+    }
 }
 
 /// Locks of which families a function holds at one of its places.
@@ -153,7 +165,10 @@ pub(crate) fn cond(reader: &mut Reader<'_>, raw: &Raw) -> Option<u64> {
         frames.any(|frame| &*frame.function == "sync.(*Cond).Wait")
     };
     let call = calls.iter().find(is_wait)?;
-    let words: BTreeSet<u64> = raw.stack.words(call.sp, call.end).collect();
+    let words: BTreeSet<u64> = raw
+        .stack
+        .words(call.sp, call.end + call.spot.function.arguments)
+        .collect();
     words.into_iter().find(|word| {
         let mut waiter = reader
             .window
@@ -291,7 +306,8 @@ fn known_locks(
     wanted: &[Wanted],
 ) -> Vec<(Awaited, Clue)> {
     let mut known: BTreeMap<Awaited, Clue> = BTreeMap::new();
-    for word in piece.words(call.sp, call.end) {
+    // Arguments that came in registers are kept behind the frame.
+    for word in piece.words(call.sp, call.end + call.spot.function.arguments) {
         // In order of the objects they are in; several may be in one.
         let after = wanted.partition_point(|wanted| wanted.begin <= word);
         for wanted in wanted[..after]
@@ -325,16 +341,22 @@ fn held_at(reader: &mut Reader<'_>, pc: u64, function: &Function, places: &mut P
         return *known;
     }
     let sites = sites(reader, function);
+    // What waits inside an inlined call stands at the function's end, but belongs to where that call is.
+    let within = sites
+        .iter()
+        .find(|site| site.holds(pc - 1))
+        .map(Site::begin);
+    let at = within.unwrap_or(pc);
     let mut count = |family| {
         let mut count = 0_u32;
         for site in sites
             .iter()
-            .filter(|site| site.family == family && site.end < pc)
+            .filter(|site| site.family == family && site.begin() < at)
         {
             match site.act {
                 Act::Lock => count += 1,
                 // An unlock right before a return is on another way out than the one the frame is on.
-                Act::Unlock if returns_soon(reader, site.end, pc) => {}
+                Act::Unlock if returns_soon(reader, site.begin(), at) => {}
                 Act::Unlock => count = count.saturating_sub(1),
             }
         }
@@ -364,14 +386,13 @@ fn returns_soon(reader: &mut Reader<'_>, begin: u64, upto: u64) -> bool {
 fn sites(reader: &mut Reader<'_>, function: &Function) -> Vec<Site> {
     let mut sites = Vec::new();
     let is_wanted = |name: &str| act_of(name).is_some();
-    let inlined = reader
+    for call in reader
         .functions
-        .inlined_ranges(&mut reader.window, function, &is_wanted);
-    for (begin, end, name) in inlined {
-        if let Some((act, family)) = act_of(&name) {
+        .inlined_calls(&mut reader.window, function, &is_wanted)
+    {
+        if let Some((act, family)) = act_of(&call.name) {
             sites.push(Site {
-                begin,
-                end,
+                ranges: call.ranges,
                 act,
                 family,
             });
@@ -383,10 +404,8 @@ fn sites(reader: &mut Reader<'_>, function: &Function) -> Vec<Site> {
         function.start,
         function.end,
     );
-    for (at, target) in calls {
-        let is_inlined = sites
-            .iter()
-            .any(|site: &Site| site.begin <= at && at <= site.end);
+    for (next, target) in calls {
+        let is_inlined = sites.iter().any(|site: &Site| site.holds(next - 1));
         let called = reader
             .functions
             .spot(&mut reader.window, target.wrapping_add(1));
@@ -394,14 +413,13 @@ fn sites(reader: &mut Reader<'_>, function: &Function) -> Vec<Site> {
         let name = called.and_then(|spot| spot.frames.last().map(|frame| frame.function.clone()));
         if let Some((act, family)) = name.as_deref().and_then(act_of) {
             sites.push(Site {
-                begin: at,
-                end: at,
+                ranges: vec![(next - 4, next)],
                 act,
                 family,
             });
         }
     }
-    sites.sort_by_key(|site| site.begin);
+    sites.sort_by_key(Site::begin);
     sites
 }
 

@@ -1,9 +1,11 @@
 //! From a scene to its graph: every wait becomes edges, as strong as what is known of it.
 
+use std::time::Duration;
+
 use super::{Graph, Node, Relation};
 use crate::scene::{
-    Connection, Doing, Holder, Lock, Pipe, Process, Role, Scene, SocketKind, Source, Thread, Turn,
-    Wait,
+    Connection, Database, Doing, Holder, Lock, Pace, Pipe, Process, Role, Scene, SocketKind,
+    Source, Thread, Turn, Wait,
 };
 use crate::verdict::Strength;
 
@@ -35,6 +37,11 @@ impl Builder<'_> {
             tid: thread.tid,
         };
         self.graph.node(from.clone());
+        match process.database() {
+            Database::Waiting => return self.database(from, process),
+            Database::InTransaction => return self.client(from, process),
+            Database::None => {}
+        }
         match &thread.wait {
             Wait::Lock(lock) => self.lock(from, pid, lock),
             Wait::Event(event) => {
@@ -50,9 +57,9 @@ impl Builder<'_> {
                 self.graph
                     .edge(from, joined, Relation::Joins, Strength::Certain);
             }
-            Wait::Socket { doing, socket, .. } => self.socket(from, *doing, *socket),
+            Wait::Socket { doing, socket, .. } => self.socket(from, thread.pace, *doing, *socket),
             Wait::Pipe { doing, pipe } => self.pipe(from, process, *doing, *pipe),
-            Wait::Any { sources, .. } => self.any(&from, process, sources),
+            Wait::Any { sources, .. } => self.any(&from, process, thread.pace, sources),
             Wait::Child { pid: child } => self.child(from, process, *child),
             Wait::FileLock { lock } => self.file(from, *lock),
             Wait::Nothing
@@ -62,6 +69,49 @@ impl Builder<'_> {
             | Wait::Signal
             | Wait::Device { .. }
             | Wait::Other { .. } => {}
+        }
+    }
+
+    /// A lock inside the database: whoever has a transaction open there and does nothing may have it.
+    fn database(&mut self, from: Node, process: &Process) {
+        let has_it = |other: &&Process| {
+            other.parent == process.parent
+                && other.database() == Database::InTransaction
+                && other.database_name() == process.database_name()
+        };
+        let holders: Vec<u32> = self
+            .scene
+            .processes
+            .values()
+            .filter(has_it)
+            .map(|other| other.pid)
+            .collect();
+        let strength = match holders.len() {
+            1 => Strength::Strong,
+            _ => Strength::Weak,
+        };
+        for pid in holders {
+            self.graph.edge(
+                from.clone(),
+                Node::Process { pid },
+                Relation::HeldBy,
+                strength,
+            );
+        }
+    }
+
+    /// The client of a database's process that has a transaction open.
+    fn client(&mut self, from: Node, process: &Process) {
+        let all = process
+            .connections
+            .iter()
+            .filter_map(|id| self.scene.connections.get(id));
+        // Its one accepted connection; what else it has is the server's own.
+        let client = all
+            .into_iter()
+            .find(|one| one.role == Role::Server && one.kind != SocketKind::Other);
+        if let Some(client) = client {
+            self.connection(from, client, Strength::Strong);
         }
     }
 
@@ -87,14 +137,13 @@ impl Builder<'_> {
         self.graph.edge(node, holder, Relation::HeldBy, strength);
     }
 
-    fn socket(&mut self, from: Node, doing: Doing, id: u64) {
+    fn socket(&mut self, from: Node, pace: Pace, doing: Doing, id: u64) {
         let Some(connection) = self.scene.connections.get(&id) else {
             return;
         };
-        let Some(strength) = owed(connection, doing) else {
-            return;
-        };
-        self.connection(from, connection, strength);
+        if let (true, Some(strength)) = (is_late(connection, pace), owed(connection, doing)) {
+            self.connection(from, connection, strength);
+        }
     }
 
     fn connection(&mut self, from: Node, connection: &Connection, strength: Strength) {
@@ -130,7 +179,7 @@ impl Builder<'_> {
         }
     }
 
-    fn any(&mut self, from: &Node, process: &Process, sources: &[Source]) {
+    fn any(&mut self, from: &Node, process: &Process, pace: Pace, sources: &[Source]) {
         for source in sources {
             match source {
                 Source::Socket { doing, socket } => {
@@ -139,7 +188,7 @@ impl Builder<'_> {
                     };
                     // Of a server's own connections its clients have to speak first.
                     let is_theirs = matches!(connection.turn, Turn::Theirs | Turn::TheirsProven);
-                    if connection.role == Role::Client && is_theirs {
+                    if connection.role == Role::Client && is_theirs && is_late(connection, pace) {
                         let strength = owed(connection, *doing).unwrap_or(Strength::Weak);
                         self.connection(from.clone(), connection, strength);
                     }
@@ -275,12 +324,16 @@ impl Builder<'_> {
         let reading = threads.filter(|thread| match &thread.wait {
             Wait::Socket { socket, .. } => ends.contains(socket),
             Wait::Pipe { pipe, .. } => ends.contains(pipe),
+            Wait::Any { sources, .. } => sources.iter().any(|source| match source {
+                Source::Socket { socket, .. } => ends.contains(socket),
+                Source::Pipe { pipe, .. } => ends.contains(pipe),
+                Source::Waker | Source::Other => false,
+            }),
             Wait::Nothing
             | Wait::Stopped
             | Wait::Lock(_)
             | Wait::Event(_)
             | Wait::Join { .. }
-            | Wait::Any { .. }
             | Wait::Sleep { .. }
             | Wait::Child { .. }
             | Wait::FileLock { .. }
@@ -291,6 +344,15 @@ impl Builder<'_> {
         });
         reading.map(|thread| thread.tid).collect()
     }
+}
+
+/// Whether an answer has been owed for longer than answers take. Who does other things meanwhile can wait longer.
+fn is_late(connection: &Connection, pace: Pace) -> bool {
+    let patience = match pace {
+        Pace::Still => Duration::from_millis(300),
+        Pace::Moving | Pace::Busy | Pace::Circling => Duration::from_secs(1),
+    };
+    connection.since.is_none_or(|since| since >= patience)
 }
 
 /// How sure it is that the other side of a connection owes what is waited for; none if it does not.

@@ -13,7 +13,8 @@ use super::finding::{End, Found, Step};
 use super::whole;
 use crate::graph::{self, Graph, Node};
 use crate::scene::{
-    Doing, Event, Holder, Lock, Pace, Process, Question, Scene, Source, Thread, Turn, Wait,
+    Database, Doing, Event, Holder, Lock, Pace, Process, Question, Scene, Source, Thread, Turn,
+    Wait,
 };
 use crate::verdict::{Evidence, Strength, VerdictKind};
 
@@ -144,6 +145,14 @@ impl<'a> Follower<'a> {
             None => edge.strength,
         };
         let (end, limit, alternatives) = self.means(process, thread, &inner, through);
+        // Nothing is wrong behind it: then what it waits for is of no interest, and it is the one who waits.
+        if end == End::Awaits {
+            let who = Node::Thread {
+                pid: process.pid,
+                tid: thread.tid,
+            };
+            return Found::end(who, end, limit).with(thread.evidence.iter().cloned());
+        }
         inner.end = end;
         inner.strength = inner.strength.min(strength).min(limit);
         if arrived != end || inner.alternatives.is_empty() {
@@ -205,6 +214,25 @@ impl<'a> Follower<'a> {
         use Strength::{Certain, Strong, Weak};
         use VerdictKind as V;
         let end = inner.end;
+        if process.database() == Database::Waiting && through.is_none() {
+            return match end {
+                End::Cause(kind) if kind < V::DbLock => (end, Certain, Vec::new()),
+                End::Cause(_)
+                | End::Busy
+                | End::Circling
+                | End::Asleep(_)
+                | End::Working
+                | End::Awaits
+                | End::Unclear => (
+                    End::Cause(V::DbLock),
+                    Strong,
+                    vec!["another transaction of the same database has the lock"],
+                ),
+            };
+        }
+        if process.database() == Database::InTransaction {
+            return (end, Certain, Vec::new());
+        }
         // What is found deeper is the cause, unless it is only another way to wait for others.
         if let End::Cause(kind) = end
             && kind <= V::LockConvoy
@@ -250,10 +278,13 @@ impl<'a> Follower<'a> {
                     (End::Awaits, Strong, Vec::new())
                 }
                 End::Cause(_) => (end, Certain, Vec::new()),
-                End::Working => (End::Awaits, Strong, Vec::new()),
-                End::Busy | End::Circling | End::Asleep(_) | End::Awaits | End::Unclear => {
-                    (End::Cause(V::ChildWait), Certain, Vec::new())
-                }
+                End::Working | End::Busy => (End::Awaits, Strong, Vec::new()),
+                End::Circling => (End::Cause(V::ChildWait), Strong, Vec::new()),
+                End::Asleep(_) | End::Awaits | End::Unclear => (
+                    End::Cause(V::ChildWait),
+                    Strong,
+                    vec!["the child does what it is there for"],
+                ),
             },
             Wait::FileLock { .. } => match end {
                 End::Awaits if self.takes_turns(thread, inner) => (End::Awaits, Strong, Vec::new()),
@@ -461,29 +492,22 @@ impl<'a> Follower<'a> {
     fn through_process(&mut self, place: usize, pid: u32) -> Found {
         let who = Node::Process { pid };
         let edges: Vec<graph::Edge> = self.graph.from(place).copied().collect();
-        let ways: Vec<Found> = edges
-            .iter()
-            .map(|edge| {
-                let mut found = self.node(edge.to);
-                if edges.len() == 1 || edge.strength == Strength::Certain {
-                    return found;
-                }
-                found.strength = found.strength.min(edge.strength);
-                found
-            })
-            .collect();
-        let telling = ways
-            .iter()
-            .filter(|found| found.end != End::Awaits && found.end != End::Working);
+        let mut ways: Vec<(Found, Strength)> = Vec::new();
+        for edge in edges {
+            let found = self.node(edge.to);
+            ways.push((found, edge.strength));
+        }
+        let tells = |found: &Found| found.end != End::Awaits && found.end != End::Working;
         // Of several threads only one has something to tell: it is more than a guess.
-        let is_only = telling.count() == 1;
-        let best = ways.into_iter().min_by_key(|found| found.end.order());
-        let Some(mut best) = best else {
+        let guess = match ways.iter().filter(|(found, _)| tells(found)).count() {
+            1 => Strength::Strong,
+            _ => Strength::Weak,
+        };
+        let best = ways.into_iter().min_by_key(|(found, _)| found.end.order());
+        let Some((mut best, sure)) = best else {
             return Found::end(who, End::Unclear, Strength::Weak);
         };
-        if is_only && best.strength == Strength::Weak {
-            best.strength = Strength::Strong;
-        }
+        best.strength = best.strength.min(sure.max(guess));
         best
     }
 

@@ -65,10 +65,10 @@ struct Judge<'a> {
 
 impl Judge<'_> {
     fn process(&mut self, process: &Process) {
-        let owes = whole::owed(self.scene, process).len();
+        let is_missed = process.threads.len() == 1 && whole::is_missed(self.scene, process);
         for thread in &process.threads {
             let mut found = self.follower.thread(process.pid, thread.tid);
-            found.end = self.lonely(process, thread, found.end, owes, &mut found.strength);
+            found.end = self.lonely(thread, found.end, is_missed, &mut found.strength);
             match found.end {
                 End::Cause(kind) => self.add(kind, found),
                 End::Asleep(_)
@@ -84,16 +84,8 @@ impl Judge<'_> {
     }
 
     /// A thread that runs without a pause is a cause only if somebody waits for it, or if it gets nowhere.
-    fn lonely(
-        &self,
-        process: &Process,
-        thread: &Thread,
-        end: End,
-        owes: usize,
-        strength: &mut Strength,
-    ) -> End {
+    fn lonely(&self, thread: &Thread, end: End, is_missed: bool, strength: &mut Strength) -> End {
         let is_running = matches!(thread.pace, Pace::Busy | Pace::Circling);
-        let is_missed = owes > 0 && process.threads.len() == 1;
         let limit = match end {
             End::Circling => Strength::Weak,
             End::Busy if is_running && (is_missed || self.scene.question != Question::Hang) => {

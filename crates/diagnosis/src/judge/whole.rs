@@ -1,5 +1,7 @@
 //! What can be wrong with a process as a whole: its limits, its queues, its children, what it does with signals.
 
+use std::time::Duration;
+
 use super::finding::{Finding, Step};
 use crate::graph::Node;
 use crate::scene::{
@@ -9,6 +11,10 @@ use crate::scene::{
 use crate::verdict::{Evidence, Strength, VerdictKind};
 
 const SIGTERM: u64 = 1 << 14;
+/// Longer than this nobody should wait for a server that is merely busy.
+const OVERLOAD: Duration = Duration::from_secs(5);
+/// An answer that takes longer than this is owed; before, it is on its way.
+const OWED: Duration = Duration::from_secs(1);
 /// So many children that have ended are not an accident of the moment.
 const MANY_ZOMBIES: usize = 3;
 
@@ -154,14 +160,27 @@ fn unserved(scene: &Scene, process: &Process) -> Option<Finding> {
         return None;
     }
     let thread = server(process)?;
+    let is_old = asked
+        .iter()
+        .any(|one| one.since.is_some_and(|since| since >= OVERLOAD));
     let kind = match thread.pace {
-        Pace::Busy | Pace::Circling => VerdictKind::CpuSpin,
-        Pace::Still | Pace::Moving => VerdictKind::EventLoopBlocked,
+        Pace::Still => VerdictKind::EventLoopBlocked,
+        Pace::Circling => VerdictKind::CpuSpin,
+        Pace::Busy if is_old => VerdictKind::CpuSpin,
+        // A server with much to do always has somebody waiting.
+        Pace::Busy | Pace::Moving => return None,
     };
-    // With several threads one of the others may be meant to take them.
-    let strength = match process.threads.len() {
-        1 => Strength::Strong,
-        _ => Strength::Weak,
+    let others = process
+        .threads
+        .iter()
+        .filter(|other| other.tid != thread.tid);
+    let is_alone = others
+        .into_iter()
+        .all(|other| matches!(other.wait, Wait::Event(_)));
+    // One of the others may be meant to take them, unless it only waits for its like.
+    let strength = match is_alone {
+        true => Strength::Strong,
+        false => Strength::Weak,
     };
     let mut finding = finding(process, Some(thread.tid), kind, strength);
     let text = format!(
@@ -183,14 +202,23 @@ fn asked<'a>(scene: &'a Scene, process: &Process) -> Vec<&'a Connection> {
         .collect()
 }
 
-/// Connections on which this process has been asked something and has not answered.
+/// Connections on which this process was asked something a while ago and has not answered.
 pub(super) fn owed<'a>(scene: &'a Scene, process: &Process) -> Vec<&'a Connection> {
     let all = process
         .connections
         .iter()
         .filter_map(|id| scene.connections.get(id));
+    let is_late = |one: &&Connection| one.since.is_some_and(|since| since >= OWED);
     all.filter(|connection| connection.role == Role::Server && connection.turn == Turn::Ours)
+        .filter(is_late)
         .collect()
+}
+
+/// Whether somebody has waited for an answer for so long that being busy is no excuse.
+pub(super) fn is_missed(scene: &Scene, process: &Process) -> bool {
+    let owed = owed(scene, process);
+    owed.iter()
+        .any(|one| one.since.is_some_and(|since| since >= OVERLOAD))
 }
 
 /// Whether a thread waits for what has come already: then it is about to take it.

@@ -113,7 +113,7 @@ impl Reader<'_> {
                     .or_else(|| self.mutex())
                     .or_else(|| self.internal()),
                 0 | 1 => self.event(),
-                value if value & WAITERS != 0 => self.robust(),
+                value if value & WAITERS != 0 && value & OWNER != 0 => self.robust(),
                 _ => self.join().or_else(|| self.event()),
             },
         };

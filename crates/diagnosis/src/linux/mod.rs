@@ -9,6 +9,7 @@ mod calls;
 mod futex;
 mod groups;
 mod host;
+mod hot;
 mod inference;
 mod memory;
 mod modules;
@@ -24,6 +25,8 @@ mod walk;
 pub use memory::ProcessMemory;
 pub use modules::ProcessFiles;
 pub use sweep::look;
+
+use crate::memory::Mapping;
 
 /// The processes whose program has this name, the oldest first.
 pub fn named(name: &str) -> Vec<u32> {
@@ -44,6 +47,14 @@ pub fn named(name: &str) -> Vec<u32> {
 fn program(pid: u32) -> Option<String> {
     let path = std::fs::read_link(format!("/proc/{pid}/exe")).ok()?;
     Some(path.file_name()?.to_string_lossy().into_owned())
+}
+
+/// What is mapped in a process, in order of addresses.
+///
+/// # Errors
+/// If there is no such process, or its mappings may not be seen.
+pub fn mappings(pid: u32) -> std::io::Result<Vec<Mapping>> {
+    std::fs::read_to_string(format!("/proc/{pid}/maps")).map(|text| proc::mappings(&text))
 }
 
 /// Whether a process of this number lives.

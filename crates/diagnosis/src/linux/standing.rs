@@ -7,7 +7,7 @@ use super::groups::{self, Groups};
 use super::proc::{self, Descriptor, Status};
 use super::target::Target;
 use crate::memory::Mapping;
-use crate::scene::{Limit, Limited, Listener, Process, Scene, Signals, Thread, Turn};
+use crate::scene::{Database, Limit, Limited, Listener, Process, Scene, Signals, Thread, Turn};
 use crate::verdict::{Evidence, Strength};
 
 /// As many sockets of one process as are looked at.
@@ -45,7 +45,29 @@ pub(super) fn process(target: &Target, threads: Vec<Thread>, between: &mut Betwe
         threads,
     };
     sockets(target, &mut process, between);
+    database(&process, between);
     process
+}
+
+/// Of a database's process that waits for a lock, the others of the same server; of one with an open transaction, its
+/// client.
+fn database(process: &Process, between: &mut Between<'_>) {
+    match process.database() {
+        Database::None => {}
+        Database::Waiting => {
+            let (siblings, _) = between.host.kin().children(process.parent);
+            let in_transaction =
+                |pid: &u32| title(*pid).is_some_and(|title| title.contains("idle in transaction"));
+            between
+                .met
+                .extend(siblings.into_iter().filter(in_transaction));
+        }
+        Database::InTransaction => {
+            for id in &process.connections {
+                between.follow_connection(*id);
+            }
+        }
+    }
 }
 
 /// What can be said only once all processes are known: connections somebody was found to owe an answer on are

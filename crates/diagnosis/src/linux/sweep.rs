@@ -4,16 +4,18 @@
 //! processor did not change in between did not run, so that everything read of it belongs to one moment. Nothing is
 //! stopped, and nothing is asked of the processes themselves.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::time::{Duration, Instant};
 
 use super::between::Between;
 use super::host::Host;
+use super::hot::{self, Hot, Sampling};
 use super::inference;
 use super::proc::{Call, State};
 use super::standing;
 use super::target::{Clock, Sample, Target};
-use super::{waits, walk};
+use super::waits;
+use super::walk::{self, Times};
 use crate::budget::Budget;
 use crate::memory::Memory;
 use crate::scene::{Frame, Holder, Lock, Pace, Process, Question, Scene, Thread, Wait};
@@ -54,15 +56,22 @@ pub fn look(question: Question, pids: &[u32], budget: Budget) -> Scene {
     let mut early = BTreeMap::new();
     first(pids, until, &mut early);
     let pause = PAUSE.min(budget.time / 4);
+    let sampling = Sampling::start(early.values().flat_map(Early::running));
     rest(begun + pause);
+    let hot = sampling.finish();
     let host = Host::new(until);
     let mut between = Between::new(&host);
     let mut sweep = Sweep {
         early,
         until,
+        times: Times {
+            frames: begun + budget.time / 10 * 6,
+            lines: begun + budget.time / 4,
+        },
         processes: BTreeMap::new(),
         unseen: Vec::new(),
         modules: ModuleCache::default(),
+        hot,
     };
     sweep.second(pids, &mut between);
     let unseen = host.unseen().into_iter().chain(sweep.unseen).collect();
@@ -126,14 +135,26 @@ impl Early {
             threads,
         }
     }
+
+    /// The threads that ran.
+    fn running(&self) -> impl Iterator<Item = u32> {
+        let running = self
+            .threads
+            .iter()
+            .filter(|(_, thread)| thread.wait == Wait::Nothing);
+        running.map(|(tid, _)| *tid)
+    }
 }
 
 struct Sweep {
     early: BTreeMap<u32, Early>,
     until: Instant,
+    times: Times,
     processes: BTreeMap<u32, Process>,
     unseen: Vec<String>,
     modules: ModuleCache,
+    /// Samples of threads that ran.
+    hot: HashMap<u32, Vec<Hot>>,
 }
 
 impl Sweep {
@@ -191,6 +212,8 @@ impl Sweep {
                 memory,
                 &standing::maps(target.pid),
                 &mut self.modules,
+                &self.hot,
+                self.times,
             ),
             None => Vec::new(),
         };
@@ -200,7 +223,13 @@ impl Sweep {
                 .get(nth)
                 .map(|frames| frames.iter().map(|frame| frame.shown.clone()));
             let frames = frames.into_iter().flatten().collect();
-            threads.push(thread(sample, target, between, frames, early));
+            let mut thread = thread(sample, target, between, frames, early);
+            let samples = self.hot.get(&thread.tid);
+            if thread.pace == Pace::Busy && samples.is_some_and(|samples| hot::goes_round(samples))
+            {
+                thread.pace = Pace::Circling;
+            }
+            threads.push(thread);
         }
         if let Some(memory) = memory {
             inference::infer(&mut threads, &stacks, memory);

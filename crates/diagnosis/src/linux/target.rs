@@ -88,6 +88,14 @@ impl Target {
         self.memory.is_some()
     }
 
+    /// Whether the memory at an address may be shared with other processes; it may if that cannot be told.
+    pub(super) fn shares(&self, address: u64) -> bool {
+        let Ok(maps) = proc::read(format!("/proc/{}/maps", self.pid)) else {
+            return true;
+        };
+        proc::is_shared(&maps, address)
+    }
+
     /// How a descriptor was opened, and what goes with it.
     pub(super) fn info(&self, fd: u32) -> Option<FdInfo> {
         let text = proc::read(format!("/proc/{}/fdinfo/{fd}", self.pid)).ok()?;

@@ -12,7 +12,7 @@ use super::futex::{self, FutexCall};
 use super::proc::{Call, State};
 use super::target::{Sample, Target};
 use crate::memory::Memory;
-use crate::scene::{Doing, Frame, Source, Turn, Wait};
+use crate::scene::{Doing, Event, Frame, Source, Turn, Wait};
 
 /// As many descriptors of one `poll` as are looked at.
 const MOST_POLLED: u64 = 4096;
@@ -69,14 +69,7 @@ impl Looking<'_, '_> {
         };
         match waits {
             Waits::Futex => match FutexCall::of(args) {
-                Some(call) => {
-                    let memory = self
-                        .target
-                        .memory
-                        .as_ref()
-                        .map(|memory| memory as &dyn Memory);
-                    futex::wait_of(call, memory, self.target, self.frames)
-                }
+                Some(call) => self.futex(call),
                 None => self.other(number),
             },
             Waits::Read => self.on(args[0], Doing::Receive, number),
@@ -117,6 +110,20 @@ impl Looking<'_, '_> {
             Waits::Ring | Waits::Ipc | Waits::Open => self.other(number),
             Waits::Restart => self.by_channel(),
         }
+    }
+
+    fn futex(&self, call: FutexCall) -> Wait {
+        let memory = self.target.memory.as_ref();
+        let memory = memory.map(|memory| memory as &dyn Memory);
+        let mut wait = futex::wait_of(call, memory, self.target, self.frames);
+        // Some libraries never say that a word is private; where it lies tells.
+        if let Wait::Event(Event::Word {
+            address, is_shared, ..
+        }) = &mut wait
+        {
+            *is_shared = *is_shared && self.target.shares(*address);
+        }
+        wait
     }
 
     fn on(&mut self, fd: u64, doing: Doing, number: u32) -> Wait {

@@ -1,7 +1,11 @@
 //! Stacks of the threads of one process, in the two forms they are needed in: as a person reads them, and with the
 //! memory each frame covers, for finding who has a lock that does not say so.
 
+use std::collections::HashMap;
+use std::time::Instant;
+
 use super::ProcessFiles;
+use super::hot::{Hot, Then};
 use super::proc::Call;
 use super::target::{Sample, Target};
 use crate::memory::{Mapping, Memory};
@@ -64,6 +68,8 @@ pub(super) fn stacks(
     memory: &dyn Memory,
     maps: &[Mapping],
     cache: &mut ModuleCache,
+    hot: &HashMap<u32, Vec<Hot>>,
+    times: Times,
 ) -> Vec<Vec<Walked>> {
     let Ok(files) = ProcessFiles::open(target.pid) else {
         return Vec::new();
@@ -72,6 +78,7 @@ pub(super) fn stacks(
     let samples = target.threads.iter().take(MOST_STACKS);
     let mut stacks: Vec<Vec<Walked>> = samples
         .map(|sample| match start(sample) {
+            Some(_) if Instant::now() > times.frames => Vec::new(),
             Some(start) => unwinder
                 .unwind(&start)
                 .frames
@@ -81,10 +88,29 @@ pub(super) fn stacks(
             None => Vec::new(),
         })
         .collect();
-    if stacks.len() <= FEW_THREADS {
+    if stacks.len() <= FEW_THREADS && Instant::now() < times.lines {
         add_lines(&mut unwinder, &mut stacks);
     }
+    drop(unwinder);
+    for (sample, stack) in target.threads.iter().zip(&mut stacks) {
+        // Of a thread that runs, where it was halfway through the time it was looked at.
+        let samples = hot.get(&sample.tid).filter(|_| stack.is_empty());
+        if let Some(hot) = samples.and_then(|samples| samples.get(samples.len() / 2)) {
+            let then = Then { hot, now: memory };
+            let mut unwinder = Unwinder::new(maps, &then, &files, cache);
+            let frames = unwinder.unwind(&hot.start()).frames;
+            *stack = frames.into_iter().map(Walked::of).collect();
+        }
+    }
     stacks
+}
+
+/// Until when what is begun.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Times {
+    pub(super) frames: Instant,
+    /// Lines of large programs take long, and nothing depends on them.
+    pub(super) lines: Instant,
 }
 
 /// One frame in both forms.

@@ -196,7 +196,32 @@ impl Scene {
     }
 }
 
+/// What a process of a database server does, as it says itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Database {
+    /// It is none, or does something else.
+    None,
+    /// It waits for a lock inside the database.
+    Waiting,
+    /// Its client has a transaction open and says nothing.
+    InTransaction,
+}
+
 impl Process {
+    /// What it does for a database.
+    pub fn database(&self) -> Database {
+        match self.title.as_deref() {
+            Some(title) if title.ends_with(" waiting") => Database::Waiting,
+            Some(title) if title.contains("idle in transaction") => Database::InTransaction,
+            Some(_) | None => Database::None,
+        }
+    }
+
+    /// The database its title names: `postgres: USER DATABASE CLIENT WHAT`.
+    pub fn database_name(&self) -> Option<&str> {
+        self.title.as_deref()?.split(' ').nth(2)
+    }
+
     /// One of its threads.
     pub fn thread(&self, tid: u32) -> Option<&Thread> {
         let (first, others) = self.threads.split_first()?;

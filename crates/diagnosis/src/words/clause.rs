@@ -153,7 +153,7 @@ fn thing(scene: &Scene, finding: &Finding) -> String {
         ..
     }) = step
     else {
-        return lock_of(scene, finding).unwrap_or_else(|| "a lock".to_owned());
+        return own_thing(scene, finding).unwrap_or_else(|| "something".to_owned());
     };
     match through {
         Node::Lock { address, .. } => match thread_of(scene, waiter).map(|thread| &thread.wait) {
@@ -170,8 +170,16 @@ fn thing(scene: &Scene, finding: &Finding) -> String {
     }
 }
 
-fn lock_of(scene: &Scene, finding: &Finding) -> Option<String> {
-    let Wait::Lock(lock) = &thread_of(scene, finding.root()?)?.wait else {
+/// What the root itself waits for, where nobody was found behind it.
+fn own_thing(scene: &Scene, finding: &Finding) -> Option<String> {
+    let wait = &thread_of(scene, finding.root()?)?.wait;
+    if let Wait::Pipe { pipe, .. } = wait {
+        return Some(format!("pipe {pipe}"));
+    }
+    if let Wait::FileLock { .. } = wait {
+        return Some("a lock on a file".to_owned());
+    }
+    let Wait::Lock(lock) = wait else {
         return None;
     };
     Some(format!("the {} at {:#x}", lock.kind.name(), lock.address))

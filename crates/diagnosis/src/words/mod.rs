@@ -55,6 +55,9 @@ fn thread(scene: &Scene, pid: u32, tid: u32) -> String {
         false => format!(" of {}", process(scene, pid)),
     };
     match scene.thread(pid, tid) {
+        Some(thread) if tid == pid && thread.name == known.name && !of.is_empty() => {
+            format!("main thread{of}")
+        }
         Some(thread) if tid == pid => {
             format!("main thread `{}` (tid {tid}){of}", plain(&thread.name))
         }

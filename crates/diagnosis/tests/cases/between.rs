@@ -1,5 +1,8 @@
 //! What goes on between processes: pipes, locks on files, children, connections, limits, signals.
 
+use std::path::PathBuf;
+use std::process::Command;
+
 use aplomb_diagnosis::scene::Question;
 use aplomb_diagnosis::{Report, Strength, VerdictKind};
 
@@ -159,4 +162,99 @@ fn why_it_does_not_stop() {
         "{}",
         report.summary
     );
+}
+
+#[test]
+fn who_goes_round_is_told_with_the_place() {
+    let case = start("circles");
+    let report = case.expect(VerdictKind::CpuSpin);
+    assert_eq!(report.confidence, Strength::Weak, "{}", report.summary);
+    let function = report.root.and_then(|root| root.function);
+    assert_eq!(function.as_deref(), Some("spinner"));
+}
+
+#[test]
+fn the_first_process_of_a_namespace_is_not_ended_by_a_signal() {
+    // Making a namespace is a right not everyone has.
+    let allowed = Command::new("unshare")
+        .args(["--pid", "--fork", "true"])
+        .status();
+    if !allowed.is_ok_and(|status| status.success()) {
+        return;
+    }
+    let mut command = Command::new("unshare");
+    command.args(["--pid", "--fork", "sh", "-c", "echo ready; exec sleep 1000"]);
+    let case = Case::run("pid-1", command);
+    let children = format!("/proc/{0}/task/{0}/children", case.pid());
+    let child = std::fs::read_to_string(children).expect("a kernel that lists children");
+    let child = child.trim().parse().expect("one child");
+    let report = case.expect_of(child, Question::Stop, VerdictKind::Pid1Signal);
+    assert_eq!(root(&report).0, Some(child));
+    assert_eq!(report.confidence, Strength::Certain);
+}
+
+/// A control group of either version whose members are frozen; thawed and removed when dropped.
+struct Freezer {
+    group: PathBuf,
+    state: &'static str,
+    words: (&'static str, &'static str),
+}
+
+impl Freezer {
+    /// None without the right to make one.
+    fn make(name: &str) -> Option<Freezer> {
+        let kinds = [
+            (
+                "/sys/fs/cgroup/freezer",
+                "freezer.state",
+                ("FROZEN", "THAWED"),
+            ),
+            ("/sys/fs/cgroup", "cgroup.freeze", ("1", "0")),
+        ];
+        kinds.into_iter().find_map(|(mount, state, words)| {
+            let group =
+                PathBuf::from(mount).join(format!("aplomb-case-{name}-{}", std::process::id()));
+            std::fs::create_dir(&group).ok()?;
+            let freezer = Freezer {
+                group,
+                state,
+                words,
+            };
+            freezer.group.join(state).exists().then_some(freezer)
+        })
+    }
+
+    fn freeze(&self, pid: u32) {
+        std::fs::write(self.group.join("cgroup.procs"), pid.to_string()).expect("a member");
+        std::fs::write(self.group.join(self.state), self.words.0).expect("frozen");
+    }
+}
+
+impl Drop for Freezer {
+    fn drop(&mut self) {
+        let _ = std::fs::write(self.group.join(self.state), self.words.1);
+        let members =
+            || std::fs::read_to_string(self.group.join("cgroup.procs")).unwrap_or_default();
+        for _ in 0..200 {
+            if members().is_empty() && std::fs::remove_dir(&self.group).is_ok() {
+                return;
+            }
+            std::thread::sleep(std::time::Duration::from_millis(5));
+        }
+    }
+}
+
+#[test]
+fn what_is_frozen_is_frozen() {
+    let Some(freezer) = Freezer::make("frozen") else {
+        return;
+    };
+    let case = start("circles");
+    freezer.freeze(case.pid());
+    let report = case.expect(VerdictKind::Frozen);
+    assert_eq!(root(&report).0, Some(case.pid()));
+    assert_eq!(report.confidence, Strength::Certain);
+    // Killed while frozen it would not end before it is thawed.
+    std::fs::write(freezer.group.join(freezer.state), freezer.words.1).expect("thawed");
+    drop(case);
 }

@@ -48,3 +48,12 @@ fn busy_on_purpose_is_no_hang() {
 fn a_supervisor_of_a_server_is_idle() {
     healthy(&["supervises"]);
 }
+
+#[test]
+fn a_server_under_load_and_its_clients_are_not_stuck() {
+    let case = Case::start("healthy.c", "under-load");
+    for _ in 0..4 {
+        case.expect_idle();
+        case.expect_idle_of(case.the("client"));
+    }
+}

@@ -5,7 +5,9 @@
 #![cfg(target_os = "linux")]
 
 mod between;
+mod cpp;
 mod healthy;
 mod locks;
+mod python;
 mod rust;
 mod stage;

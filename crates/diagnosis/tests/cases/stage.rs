@@ -127,11 +127,22 @@ impl Case {
 
     /// The same, of another process of the case or with another question.
     pub(crate) fn expect_of(&self, pid: u32, question: Question, kind: VerdictKind) -> Report {
+        self.expect_that(pid, question, kind, |_| true)
+    }
+
+    /// The same, with more to be right than the verdict.
+    pub(crate) fn expect_that(
+        &self,
+        pid: u32,
+        question: Question,
+        kind: VerdictKind,
+        is_right: impl Fn(&Report) -> bool,
+    ) -> Report {
         let mut last = None;
         for _ in 0..TRIES {
             let answer = ask(question, &[pid], Budget::default());
             let report = answer.report();
-            if report.verdict == kind {
+            if report.verdict == kind && is_right(&report) {
                 return report;
             }
             let is_wrong = report.confidence == Strength::Certain;
@@ -149,8 +160,13 @@ impl Case {
 
     /// Asks several times; each answer must be that nothing is wrong.
     pub(crate) fn expect_idle(&self) {
+        self.expect_idle_of(self.pid());
+    }
+
+    /// The same of another process of the case.
+    pub(crate) fn expect_idle_of(&self, pid: u32) {
         for _ in 0..3 {
-            let answer = ask(Question::Hang, &[self.pid()], Budget::default());
+            let answer = ask(Question::Hang, &[pid], Budget::default());
             let verdict = answer.report().verdict;
             assert_eq!(
                 verdict,
@@ -211,6 +227,12 @@ fn settle(pid: u32) {
         }
         last = now;
     }
+}
+
+/// Whether a program can be run here.
+pub(crate) fn has(program: &str) -> bool {
+    let version = Command::new(program).arg("--version").output();
+    version.is_ok_and(|output| output.status.success())
 }
 
 /// Process and thread of the root.

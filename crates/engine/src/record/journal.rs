@@ -158,7 +158,7 @@ impl Journal {
             },
             None => None,
         };
-        let kept = self.write_to_memory(&bytes).is_ok();
+        let kept = self.write_memory(&bytes).is_ok();
         self.medium = if kept {
             Medium::Memory
         } else {
@@ -169,7 +169,7 @@ impl Journal {
     }
 
     /// Before the living part if it fits there, else behind it: at every moment a whole snapshot is the last one.
-    fn write_to_memory(&mut self, bytes: &[u8]) -> io::Result<()> {
+    fn write_memory(&mut self, bytes: &[u8]) -> io::Result<()> {
         let Some(memory) = &mut self.storage.memory else {
             return Err(io::ErrorKind::NotFound.into());
         };

@@ -79,10 +79,21 @@ impl Machine {
         if entry.run != run {
             return;
         }
-        if let State::Starting { attempt, .. } = entry.state {
-            entry.state = State::Up { attempt };
-            entry.up = Some(now);
-            self.late_arrival(id, now, out);
+        match entry.state {
+            // Also when it was given up a moment ago: it is up, so it has to be stopped like all that are.
+            State::Starting { attempt, .. } | State::BackOff { attempt, .. } => {
+                entry.state = State::Up { attempt };
+                entry.up = Some(now);
+                self.late_arrival(id, now, out);
+            }
+            // Nobody waits for it any more; it shall close what it has opened.
+            State::Over(_) if entry.ended.is_none() => out.push(Action::Tell {
+                id,
+                level: Level::Stop,
+                until: now + entry.part.close.unwrap_or(TELL_EVERY),
+            }),
+            State::Dormant | State::Waiting { .. } | State::Up { .. } => {}
+            State::Stopping { .. } | State::Cut | State::Over(_) => {}
         }
     }
 
@@ -331,6 +342,7 @@ impl Machine {
         };
         entry.run += 1;
         entry.attempts += 1;
+        entry.ended = None;
         let until = entry.part.connect.map(|limit| now + limit);
         entry.state = State::Starting {
             attempt,
@@ -364,8 +376,19 @@ impl Machine {
 
     /// Announces readiness once, and ends an application that has nothing left to do.
     pub(super) fn grown_up(&mut self, now: Instant, out: &mut Vec<Action>) {
-        let up =
-            |entry: &Entry| matches!(entry.state, State::Up { .. } | State::Over(Outcome::Closed));
+        // What came up and failed, and may, holds readiness back no longer than any other degradation.
+        let given_up = |entry: &Entry| {
+            entry.part.on_failure == OnFailure::Ignore
+                && entry.up.is_some()
+                && matches!(
+                    entry.state,
+                    State::Over(Outcome::Failed | Outcome::Panicked)
+                )
+        };
+        let up = |entry: &Entry| {
+            matches!(entry.state, State::Up { .. } | State::Over(Outcome::Closed))
+                || given_up(entry)
+        };
         let required_up = self
             .parts
             .values()

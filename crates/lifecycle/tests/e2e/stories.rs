@@ -5,6 +5,10 @@ use crate::process::Victim;
 use crate::{http2, streams, under_load};
 
 const STORIES: &[(&str, fn())] = &[
+    (
+        "a_panic_while_setting_up_stops_what_was_started",
+        setup_panic,
+    ),
     ("threads_and_blocking_resources_stop_clean", threads),
     (
         "a_nested_application_restarts_alone_and_stops_in_its_own_stages",
@@ -130,9 +134,18 @@ fn panic_in(stage: u16) {
     );
     let error = ended.component("bad")["error"].as_str().unwrap();
     assert!(
-        error.contains("victim.rs:") && error.contains("at the stop"),
+        error.contains("victim") && error.contains("at the stop"),
         "{error}"
     );
+}
+
+fn setup_panic() {
+    let ended = Victim::start("setup-panic").end();
+    assert_eq!((ended.code(), ended.outcome("setup")), (70, "panicked"));
+    let error = ended.component("setup")["error"].as_str().unwrap();
+    assert!(error.ends_with("while setting up"), "{error}");
+    // Up, or cancelled before it was: either way it is over and was not cut.
+    assert!(["closed", "never-started"].contains(&ended.outcome("worker")));
 }
 
 fn hang_in(stage: u16) {
@@ -146,7 +159,7 @@ fn hang_in(stage: u16) {
     assert!(ended.took.as_millis() < 3_700, "{:?}", ended.took);
     let held = ended.component("stuck")["cut_off"][0].as_str().unwrap();
     assert!(
-        held.starts_with("the long thing for") && held.contains("victim.rs:"),
+        held.starts_with("the long thing for") && held.contains("victim"),
         "{held}"
     );
     assert!(
@@ -280,7 +293,7 @@ fn leaky_pool() {
     assert_eq!((ended.code(), ended.outcome("db")), (124, "aborted"));
     let held = ended.component("db")["cut_off"][0].as_str().unwrap();
     assert!(
-        held.starts_with("1 of 2 connections out, taken at ") && held.contains("victim.rs:"),
+        held.starts_with("1 of 2 connections out, taken at ") && held.contains("victim"),
         "{held}"
     );
 }

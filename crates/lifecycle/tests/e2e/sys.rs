@@ -3,7 +3,7 @@
 
 use std::io;
 
-use windows_sys::Win32::System::Console::GenerateConsoleCtrlEvent;
+use windows_sys::Win32::System::Console::{AllocConsole, FreeConsole, GenerateConsoleCtrlEvent};
 use windows_sys::Win32::System::Services::{
     CloseServiceHandle, ControlService, OpenSCManagerW, OpenServiceW, QueryServiceStatus,
     SC_HANDLE, SC_MANAGER_CONNECT, SERVICE_ALL_ACCESS, SERVICE_STATUS, StartServiceW,
@@ -65,4 +65,12 @@ impl Drop for Service {
 pub(crate) fn console_event(event: u32) -> io::Result<()> {
     // SAFETY: takes two numbers; group 0 is everybody at our console.
     checked(unsafe { GenerateConsoleCtrlEvent(event, 0) }).map(drop)
+}
+
+/// Leaves the console of whoever started us, which the events must not reach, for one of our own.
+pub(crate) fn own_console() -> io::Result<()> {
+    // SAFETY: takes nothing; without a console it fails, and that is as well.
+    unsafe { FreeConsole() };
+    // SAFETY: takes nothing.
+    checked(unsafe { AllocConsole() }).map(drop)
 }

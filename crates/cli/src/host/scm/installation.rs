@@ -64,12 +64,13 @@ pub(crate) enum InstallationError {
 }
 
 impl Installation {
-    /// The service that hosts `spec`, by `program`, the path of this one.
-    pub(crate) fn of(spec: &Spec, program: &str) -> Installation {
+    /// The service that hosts `spec` as `file` defines it, by `program`, the path of this one.
+    pub(crate) fn of(spec: &Spec, program: &str, file: &str) -> Installation {
         let name = spec.family();
         Installation {
             service: name.to_owned(),
-            image: format!("\"{program}\" service \"{name}\""),
+            // The file is named, so that it does not matter whose the hosting process takes the machine to be.
+            image: format!("\"{program}\" service \"{name}\" \"{file}\""),
             description: spec.description.clone(),
             start: match spec.start_mode {
                 StartMode::Auto => "auto",
@@ -217,8 +218,7 @@ fn await_stop(manager: &mut dyn Manager, service: &str) -> Result<(), Installati
 
 /// Whether a command line is how we host that very service.
 fn is_ours(image: &str, service: &str) -> bool {
-    image.ends_with(&format!(" service \"{service}\""))
-        || image.ends_with(&format!(" service {service}"))
+    image.contains(&format!("\" service \"{service}\" \""))
 }
 
 /// How long the system shall wait for a stop, in milliseconds.
@@ -260,14 +260,17 @@ mod tests {
     fn web() -> Installation {
         let mut spec = Spec::new("web");
         spec.description = "Serves".into();
-        Installation::of(&spec, r"C:\Program Files\aplomb.exe")
+        Installation::of(&spec, r"C:\Program Files\aplomb.exe", r"C:\web.toml")
     }
 
     #[test]
     fn a_service_is_made_whole_and_again_brought_up_to_date() {
         let (mut system, machine) = fake::system();
         let mut web = web();
-        assert_eq!(web.image, r#""C:\Program Files\aplomb.exe" service "web""#);
+        assert_eq!(
+            web.image,
+            r#""C:\Program Files\aplomb.exe" service "web" "C:\web.toml""#
+        );
         web.install(&mut system).expect("made");
         web.account = Some(r"NT SERVICE\web".into());
         web.start = "demand";

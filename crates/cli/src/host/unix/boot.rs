@@ -14,7 +14,7 @@ use crate::host::boot::Step;
 const UNIT: &str = "aplomb.service";
 
 /// What has to be done so that an engine starts what is installed; nothing where that has been done.
-pub(crate) fn steps(owner: Owner, _spec: &Spec) -> Result<Vec<Step>, Failure> {
+pub(crate) fn steps(owner: Owner, _spec: &Spec, _file: &Path) -> Result<Vec<Step>, Failure> {
     let program = env::current_exe()
         .map_err(|error| Failure::failed("cannot tell where `aplomb` lies").because(error))?;
     if !is_systemd_first() {

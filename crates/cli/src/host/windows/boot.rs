@@ -2,6 +2,7 @@
 //! an administrator's rights only the user knows, and is told what to run.
 
 use std::env;
+use std::path::Path;
 
 use aplomb_core::Spec;
 
@@ -12,11 +13,15 @@ use crate::host::scm;
 use crate::host::scm::installation::{self, Installation};
 
 /// What has to be done so that the service starts with the machine.
-pub(crate) fn steps(owner: Owner, spec: &Spec) -> Result<Vec<Step>, Failure> {
+pub(crate) fn steps(owner: Owner, spec: &Spec, file: &Path) -> Result<Vec<Step>, Failure> {
     let program = env::current_exe()
         .map_err(|error| Failure::failed("cannot tell where `aplomb` lies").because(error))?;
     let step = match owner {
-        Owner::System => Step::Service(Installation::of(spec, &program.to_string_lossy())),
+        Owner::System => Step::Service(Installation::of(
+            spec,
+            &program.to_string_lossy(),
+            &file.to_string_lossy(),
+        )),
         Owner::User => Step::Tell {
             text: format!(
                 "have it started when you log on: \"{}\" engine --load \"{}\"",

@@ -4,6 +4,7 @@
 //! that nobody can stand in for an engine that does not run.
 
 use std::env;
+use std::ffi::OsString;
 use std::io;
 use std::net::Shutdown;
 use std::path::{Path, PathBuf};
@@ -96,6 +97,18 @@ impl Endpoint {
         Endpoint {
             path: format!("{PIPES}aplomb-service-{stem}").into(),
         }
+    }
+
+    /// Where nobody listens here: the process that carries a service named among these words, if there is one.
+    pub(crate) fn or_of_service(self, words: &[OsString]) -> Endpoint {
+        if words.is_empty() || !matches!(self.connect(), Err(EndpointError::NobodyThere { .. })) {
+            return self;
+        }
+        let names = words.iter().filter_map(|word| word.to_str());
+        let mut carriers = names
+            .filter(|word| !word.starts_with('-'))
+            .map(Endpoint::of_service);
+        carriers.find(|one| one.connect().is_ok()).unwrap_or(self)
     }
 
     /// A connection, at once or not at all.

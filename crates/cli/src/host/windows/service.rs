@@ -156,7 +156,7 @@ fn carry(
 }
 
 fn outcome(ending: &Ending) -> ServiceOutcome {
-    if ending.by_itself && (ending.failed.is_some() || ending.code != 0) {
+    if ending.failed.is_some() {
         ServiceOutcome::Failed(ending.code.max(1))
     } else {
         ServiceOutcome::Fine(ending.code)

@@ -9,6 +9,17 @@ pub(crate) fn mappings(text: &str) -> Vec<Mapping> {
     text.lines().filter_map(mapping).collect()
 }
 
+/// Whether an address lies in memory that other processes may share; it may if it lies nowhere.
+pub(crate) fn is_shared(text: &str, address: u64) -> bool {
+    let line = text.lines().find(|line| {
+        let area = line.split(' ').next().and_then(|area| area.split_once('-'));
+        let ends = area.map(|(start, end)| (super::hexadecimal(start), super::hexadecimal(end)));
+        matches!(ends, Some((Some(start), Some(end))) if (start..end).contains(&address))
+    });
+    let rights = line.and_then(|line| line.split(' ').nth(1));
+    rights.is_none_or(|rights| rights.as_bytes().get(3) != Some(&b'p'))
+}
+
 fn mapping(line: &str) -> Option<Mapping> {
     let mut rest = line;
     let mut field = || {
@@ -43,6 +54,15 @@ fn mapping(line: &str) -> Option<Mapping> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn shared_memory_is_told_from_private() {
+        let text =
+            "1000-2000 rw-p 00000000 00:00 0 [heap]\n3000-4000 rw-s 00000000 00:01 7 /dev/shm/x\n";
+        assert!(!is_shared(text, 0x1fff));
+        assert!(is_shared(text, 0x3000));
+        assert!(is_shared(text, 0x2000));
+    }
 
     #[test]
     fn lines_of_every_kind_are_read() {

@@ -21,7 +21,7 @@ pub(crate) use descriptors::{Descriptor, descriptor};
 pub(crate) use fdinfo::FdInfo;
 pub(crate) use limits::soft_limits;
 pub(crate) use locks::{FileId, LockLine, lock_lines};
-pub(crate) use maps::mappings;
+pub(crate) use maps::{is_shared, mappings};
 pub(crate) use stat::{Stat, State};
 pub(crate) use status::Status;
 pub(crate) use syscall::Call;

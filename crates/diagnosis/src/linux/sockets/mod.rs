@@ -131,7 +131,7 @@ impl Sockets {
             unread: socket.receive_queue,
             unsent: socket.send_queue,
             turn,
-            since: socket.traffic.and_then(|traffic| traffic.since(turn)),
+            since: socket.traffic.map(|traffic| traffic.since(turn)),
             peer: other.map(|other| other.inode).filter(|inode| *inode != 0),
             waits_at: listener.filter(|_| is_unaccepted),
             across: Vec::new(),

@@ -93,13 +93,14 @@ impl Traffic {
     }
 
     /// How long it has been the turn of whose turn it is.
-    pub(crate) fn since(&self, turn: Turn) -> Option<Duration> {
+    pub(crate) fn since(&self, turn: Turn) -> Duration {
         let ms = match turn {
             Turn::TheirsProven | Turn::Theirs => self.last_sent,
             Turn::Ours => self.last_received,
-            Turn::Unknown => return None,
+            // Whoever's turn it is, since then nothing was said.
+            Turn::Unknown => self.last_sent.min(self.last_received),
         };
-        Some(Duration::from_millis(u64::from(ms)))
+        Duration::from_millis(u64::from(ms))
     }
 }
 
@@ -153,7 +154,7 @@ mod tests {
         let asked = traffic(84, 0, 700, 800);
         assert_eq!(turn(&asked, Role::Client, 0, 0), Turn::TheirsProven);
         assert_eq!(turn(&asked, Role::Client, 1, 0), Turn::Ours);
-        assert_eq!(asked.since(Turn::Theirs), Some(Duration::from_millis(700)));
+        assert_eq!(asked.since(Turn::Theirs), Duration::from_millis(700));
     }
 
     #[test]

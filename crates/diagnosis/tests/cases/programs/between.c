@@ -48,7 +48,7 @@ static void sleeper(int unused) {
     (void)unused;
     forever();
 }
-static void spinner(int unused) {
+static void __attribute__((noinline)) spinner(int unused) {
     (void)unused;
     volatile int more = 1;
     while (more) {

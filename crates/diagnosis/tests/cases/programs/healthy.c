@@ -219,6 +219,32 @@ static void supervises(void) {
     waitpid(pid, NULL, 0);
 }
 
+// A server of one thread that always has something to do, and clients that always wait for it a little.
+static void under_load(void) {
+    int server = listening(), set = epoll_create1(0);
+    char bytes[16];
+    fflush(stdout);
+    for (int nth = 0; nth < 6; nth++) {
+        pid_t pid = fork();
+        if (pid == 0) {
+            int mine = connected();
+            while (write(mine, "question", 8) == 8 && read(mine, bytes, 6) == 6) {
+            }
+            exit(0);
+        }
+        if (nth == 0) printf("client=%d ", pid);
+    }
+    for (int nth = 0; nth < 6; nth++) watch(set, accept(server, NULL, NULL));
+    ready();
+    for (;;) {
+        struct epoll_event event;
+        if (epoll_wait(set, &event, 1, -1) != 1 || read(event.data.fd, bytes, 8) != 8) continue;
+        for (volatile int work = 0; work < 400000; work++) {
+        }
+        must(write(event.data.fd, "answer", 6) == 6, "answer");
+    }
+}
+
 static const struct {
     const char *name;
     void (*run)(void);
@@ -240,6 +266,7 @@ static const struct {
     {"batch", batch},
     {"batch-of-threads", batch_of_threads},
     {"supervises", supervises},
+    {"under-load", under_load},
 };
 
 int main(int count, char **words) {

@@ -225,3 +225,62 @@ fn a_long_start_tells_the_platform_that_it_goes_on_and_a_stalled_one_does_not() 
         .collect();
     assert_eq!(told, expected);
 }
+
+/// The stop cancels the attempt while word that it is up is already on its way.
+#[test]
+fn what_comes_up_in_the_moment_of_the_stop_is_closed_and_nothing_was_cut() {
+    let mut world = World::new(settings());
+    let slow = Script {
+        up_after: None,
+        ..quick()
+    };
+    let db = world.declare(Stage::STORES.part("db"), slow);
+    world.run_to(100);
+    let mut actions = Vec::new();
+    let ask = Ask {
+        cause: Cause::plain(CauseKind::Program),
+        urgency: Urgency::Stop,
+    };
+    world.machine.on(Event::Asked(ask), world.now, &mut actions);
+    assert!(actions.contains(&Action::Cancel { id: db, run: 1 }));
+    world.give(Event::Up(db, 1));
+    world.run_to(5_000);
+    assert_eq!(world.outcome(db), Some(Outcome::Closed));
+    assert_eq!(world.finished().map(|(_, code)| code), Some(0));
+}
+
+#[test]
+fn an_attempt_over_its_budget_that_comes_up_after_all_is_the_one_that_counts() {
+    let mut world = World::new(settings());
+    let mut part = Stage::STORES.part("db").budget(crate::IoBudget::CACHE);
+    part.restartable = true;
+    let slow = Script {
+        up_after: None,
+        ..quick()
+    };
+    let db = world.declare(part, slow);
+    world.now += Duration::from_millis(1_000);
+    let mut actions = Vec::new();
+    world.machine.on(Event::Time, world.now, &mut actions);
+    assert!(actions.contains(&Action::Cancel { id: db, run: 1 }));
+    world.give(Event::Up(db, 1));
+    world.run_to(10_000);
+    assert_eq!(world.machine.entries()[&db].attempts, 1);
+    assert_eq!(world.count(|action| *action == Action::Ready), 1);
+}
+
+#[test]
+fn what_may_fail_and_fails_before_readiness_does_not_hold_it_back() {
+    let mut world = World::new(settings());
+    let part = Stage::WORKERS.part("metrics").on_failure(OnFailure::Ignore);
+    let metrics = world.declare(part, quick());
+    let slow = Script {
+        up_after: Some(500),
+        ..quick()
+    };
+    world.declare(Stage::STORES.part("db"), slow);
+    world.run_to(100);
+    world.give(Event::Ended(metrics, 1, Ending::Failed("nobody".into())));
+    world.run_to(1_000);
+    assert_eq!(world.count(|action| *action == Action::Ready), 1);
+}

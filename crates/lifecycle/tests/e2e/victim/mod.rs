@@ -52,6 +52,10 @@ pub(crate) fn run(mode: &str) -> ExitCode {
             )
             .run(async |app| idle(&app)),
         "panic" => builder(LONG).run(async move |app| panics(&app, stage(&argument))),
+        "setup-panic" => builder(LONG).run(async |app| {
+            app.spawn(Stage::WORKERS.part("worker"), until_stopped);
+            panic!("while setting up")
+        }),
         "hang" => builder(SHORT).run(async move |app| hangs(&app, stage(&argument))),
         "thread-hang" => builder(SHORT).run_sync(|app| {
             heed_stdin(&app);

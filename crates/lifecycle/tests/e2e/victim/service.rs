@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use aplomb_lifecycle::{App, BoxError, Stage};
 use tokio::time::sleep;
+use windows_sys::Win32::System::Console::CTRL_C_EVENT;
 
 use super::{LONG, SHORT, builder, idle, no_start, progress};
 
@@ -53,13 +54,17 @@ async fn creeping_start(app: App) -> Result<(), BoxError> {
 
 /// Presses a key of its own console: once it is ready, and again once it stops.
 pub(super) fn console(event: u32) -> ExitCode {
+    crate::sys::own_console().unwrap();
     builder(LONG).run_sync(move |app| {
         app.thread(Stage::WORKERS.part("typist"), move |ctx| {
             crate::sys::console_event(event)?;
             ctx.park();
-            crate::sys::console_event(event)?;
-            while ctx.level() < aplomb_lifecycle::Level::Abort && event == 0 {
-                std::thread::yield_now();
+            if event == CTRL_C_EVENT {
+                crate::sys::console_event(event)?;
+                // Holds the stop until it is forced.
+                loop {
+                    std::thread::park();
+                }
             }
             Ok(())
         });

@@ -13,7 +13,9 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use rustix::fs::{AtFlags, Mode, OFlags, inotify, mkdirat, openat, unlinkat};
+use rustix::fs::{
+    AtFlags, FlockOperation, Mode, OFlags, flock, inotify, mkdirat, openat, unlinkat,
+};
 use rustix::io::Errno;
 
 use crate::TreeId;
@@ -52,15 +54,7 @@ impl Groups {
             None => own.join(format!("{PREFIX}{owner}-{number}")),
         };
         let failed = |what: &str, error: io::Error| format!("{what} {}: {error}", path.display());
-        match fs::create_dir(&path) {
-            Ok(()) => {}
-            // A dead engine's, who had our number; not empty, or the sweep had taken it.
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-            Err(error) => return Err(failed("cannot make", error)),
-        }
-        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-        let root = rustix::fs::open(&path, flags, Mode::empty())
-            .map_err(|error| failed("cannot open", error.into()))?;
+        let root = claim(&path).map_err(|error| failed("cannot make", error))?;
         let flags = inotify::CreateFlags::CLOEXEC | inotify::CreateFlags::NONBLOCK;
         let inotify = inotify::init(flags).map_err(|error| failed("cannot watch", error.into()))?;
         Ok(Groups {
@@ -399,14 +393,49 @@ fn group_mount(line: &str, own: &str, is_it: impl Fn(&str, &str) -> bool) -> Opt
     Some(Path::new(&point).join(inside))
 }
 
+/// Makes the directory, or takes that of a dead engine who had our number, and locks it as one that is in use.
+fn claim(path: &Path) -> io::Result<OwnedFd> {
+    loop {
+        match fs::create_dir(path) {
+            Ok(()) => {}
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+            Err(error) => return Err(error),
+        }
+        let root = match rustix::fs::open(path, DIRECTORY, Mode::empty()) {
+            Ok(root) => root,
+            Err(Errno::NOENT) => continue,
+            Err(error) => return Err(error.into()),
+        };
+        // Shared: an engine that succeeds another holds it beside what is left of that one. Who sweeps holds it for a
+        // moment only, and may have removed it before we came.
+        flock(&root, FlockOperation::LockShared)?;
+        let ours = rustix::fs::fstat(&root)?.st_ino;
+        if rustix::fs::stat(path).is_ok_and(|there| there.st_ino == ours) {
+            return Ok(root);
+        }
+    }
+}
+
+const DIRECTORY: OFlags = OFlags::RDONLY
+    .union(OFlags::DIRECTORY)
+    .union(OFlags::CLOEXEC);
+
 /// Removes what dead engines left empty.
 fn sweep(own: &Path) {
     let Ok(entries) = fs::read_dir(own) else {
         return;
     };
     for entry in entries.flatten() {
-        if engine_of(&entry.file_name()).is_some_and(is_gone) {
-            let _ = remove_all(&entry.path());
+        if !engine_of(&entry.file_name()).is_some_and(is_gone) {
+            continue;
+        }
+        // Its process may only be out of sight: the numbers of another namespace are not ours.
+        let path = entry.path();
+        let Ok(root) = rustix::fs::open(&path, DIRECTORY, Mode::empty()) else {
+            continue;
+        };
+        if flock(&root, FlockOperation::NonBlockingLockExclusive).is_ok() {
+            let _ = remove_all(&path);
         }
     }
 }

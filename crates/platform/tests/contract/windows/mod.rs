@@ -1,6 +1,7 @@
 //! Windows' own part: its actors, and promises that only it can give.
 
 mod endpoints;
+mod launch;
 mod sys;
 
 use std::io::Write;
@@ -31,6 +32,35 @@ pub(crate) const TESTS: &[Row] = &[
     (
         "a_tcp_server_is_reached",
         endpoints::a_tcp_server_is_reached,
+    ),
+    (
+        "words_arrive_as_they_were_given",
+        launch::words_arrive_as_they_were_given,
+    ),
+    (
+        "a_batch_file_gets_its_words",
+        launch::a_batch_file_gets_its_words,
+    ),
+    ("input_arrives", launch::input_arrives),
+    (
+        "variables_differ_by_more_than_case",
+        launch::variables_differ_by_more_than_case,
+    ),
+    (
+        "real_windows_a_limit_on_processes_holds",
+        launch::a_limit_on_processes_holds,
+    ),
+    (
+        "nobody_outlives_the_platform",
+        launch::nobody_outlives_the_platform,
+    ),
+    (
+        "who_holds_the_output_keeps_nobody_waiting",
+        launch::who_holds_the_output_keeps_nobody_waiting,
+    ),
+    (
+        "a_request_nobody_hears_is_told",
+        launch::a_request_nobody_hears_is_told,
     ),
 ];
 
@@ -113,6 +143,9 @@ pub(crate) fn act(args: &[String]) -> Option<ExitCode> {
             ready();
         }
         "prints" => print!("{}", rest[0]),
+        "repeats" => print!("{rest:?}"),
+        "copies" => drop(std::io::copy(&mut std::io::stdin(), &mut std::io::stdout())),
+        "variable" => print!("{}", std::env::var(&rest[0]).expect("a variable")),
         "notifies" => {
             let mut speaker = Command::new(own());
             speaker.args([ACTOR, "says", &rest[0]]);
@@ -139,7 +172,7 @@ fn child(flags: u32) {
         .args([ACTOR, "sleeps-quietly"])
         .creation_flags(flags)
         .stdin(Stdio::null())
-        .stdout(Stdio::null())
+        .stdout(Stdio::inherit())
         .stderr(Stdio::null())
         .spawn();
     quiet.expect("it starts");

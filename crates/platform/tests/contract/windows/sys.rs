@@ -2,7 +2,11 @@
 
 use std::sync::atomic::{AtomicI32, Ordering};
 
+use windows_sys::Win32::Foundation::{CloseHandle, WAIT_TIMEOUT};
 use windows_sys::Win32::System::Console::SetConsoleCtrlHandler;
+use windows_sys::Win32::System::Threading::{
+    OpenProcess, PROCESS_SYNCHRONIZE, WaitForSingleObject,
+};
 use windows_sys::core::BOOL;
 
 unsafe extern "C" {
@@ -41,4 +45,18 @@ unsafe extern "system" fn answer(_: u32) -> BOOL {
 pub(crate) fn crash() {
     // SAFETY: none; that is the point: nothing lies at the lowest addresses, and the system ends who reads there.
     unsafe { std::ptr::without_provenance::<u8>(16).read_volatile() };
+}
+
+/// Whether a process of this number lives.
+pub(crate) fn lives(pid: u32) -> bool {
+    // SAFETY: no pointer is passed.
+    let process = unsafe { OpenProcess(PROCESS_SYNCHRONIZE, 0, pid) };
+    if process.is_null() {
+        return false;
+    }
+    // SAFETY: an open handle.
+    let waited = unsafe { WaitForSingleObject(process, 0) };
+    // SAFETY: opened above, used no more.
+    unsafe { CloseHandle(process) };
+    waited == WAIT_TIMEOUT
 }
