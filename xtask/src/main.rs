@@ -10,6 +10,7 @@ mod house;
 mod lifecycle;
 mod nssm_oracle;
 mod oracle;
+mod soak;
 mod wine;
 
 use std::env;
@@ -57,6 +58,11 @@ const VERBS: &[Verb] = &[
         name: "lifecycle",
         about: "the published library: other backends, orders of threads, public names",
         run: lifecycle::run,
+    },
+    Verb {
+        name: "soak",
+        about: "an engine killed every few seconds (--minutes N): nothing is lost, nothing is left",
+        run: soak::run,
     },
     Verb {
         name: "bench",

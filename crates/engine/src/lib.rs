@@ -38,6 +38,6 @@ pub use engine::{Ending, Engine, EngineError, Options};
 pub use explaining::Explainer;
 pub use host::{Host, Overview, Stage};
 pub use machine::Machine;
-pub use record::{FORMAT, Storage, check, reads};
+pub use record::{FORMAT, Storage, check, is_record, reads};
 pub use state_directory::StateDirectory;
 pub use succession::{Inheritance, Succession};

@@ -39,5 +39,5 @@ pub use keepsake::{
     TreeKeepsake,
 };
 pub use launch::{Launch, Output};
-pub use private::{create_private, create_private_directory};
+pub use private::{create_private, create_private_directory, read_private};
 pub use spawn_error::{SpawnError, Step};

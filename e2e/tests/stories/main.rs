@@ -36,6 +36,7 @@ mod pid_one;
 mod probes;
 mod reload;
 mod restart_dependents;
+mod soak;
 mod stale_socket;
 mod state_file;
 mod stubborn;

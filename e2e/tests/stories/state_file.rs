@@ -1,6 +1,7 @@
 //! What is written down for the next engine: damaged, foreign, or with no place to be.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 
 use aplomb_protocol::{EventKind, State};
 use nix::sys::signal::{Signal, kill};
@@ -59,6 +60,28 @@ fn a_record_of_garbage_is_said_and_nothing_is_begun_twice() {
     let next = engine.ears.spawned("web");
     assert!(!lives(pid), "what nobody knows of was ended first");
     assert_ne!(next, pid);
+    engine.end();
+}
+
+#[test]
+fn a_record_others_may_write_is_not_believed() {
+    let stage = Stage::new();
+    let mut engine = Engine::playing(&stage, STACK);
+    engine.ears.state("web", State::Running);
+    let record = stage.path("state/running");
+    let mode = fs::metadata(&record)
+        .expect("a record")
+        .permissions()
+        .mode();
+    assert_eq!(mode & 0o777, 0o600, "nobody else reads it");
+    meanwhile(&mut engine, &stage, || {
+        fs::set_permissions(&record, fs::Permissions::from_mode(0o666)).expect("set");
+    });
+    engine.ears.find("a word on it", |event| {
+        event.because.contains("it is no file only we may write")
+    });
+    engine.ears.rewind();
+    engine.ears.state("web", State::Running);
     engine.end();
 }
 

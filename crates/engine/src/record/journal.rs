@@ -62,12 +62,14 @@ impl Storage {
     pub(crate) fn read(&mut self) -> (Vec<Left>, Option<Unreadable>) {
         let mut all = Vec::new();
         let mut fault = None;
-        if let Some(directory) = &self.directory
-            && let Ok(bytes) = fs::read(directory.join(NAME))
-        {
-            match read(&bytes) {
-                Ok(left) => all.extend(left),
-                Err(why) => fault = Some(why),
+        if let Some(directory) = &self.directory {
+            match aplomb_platform::read_private(&directory.join(NAME)) {
+                Ok(bytes) => match read(&bytes) {
+                    Ok(left) => all.extend(left),
+                    Err(why) => fault = Some(why),
+                },
+                Err(why) if why.kind() == io::ErrorKind::NotFound => {}
+                Err(why) => fault = Some(Unreadable::Withheld(why.kind())),
             }
         }
         if let Some(memory) = &mut self.memory {

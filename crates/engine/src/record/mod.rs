@@ -34,6 +34,11 @@ pub fn reads(format: u32) -> bool {
     (OLDEST..=FORMAT).contains(&format)
 }
 
+/// Whether these bytes are a record that can be gone on with.
+pub fn is_record(bytes: &[u8]) -> bool {
+    matches!(read(bytes), Ok(Some(_)))
+}
+
 /// One line.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "is", rename_all = "kebab-case")]
@@ -140,6 +145,8 @@ pub(crate) struct Left {
 pub(crate) enum Unreadable {
     #[error("it holds no complete snapshot")]
     NoSnapshot,
+    #[error("it is no file only we may write ({0})")]
+    Withheld(std::io::ErrorKind),
     #[error("it is of format {format}, and this program reads {OLDEST} to {FORMAT}")]
     Format { format: u32 },
 }

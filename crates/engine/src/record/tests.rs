@@ -121,7 +121,9 @@ fn a_record_cut_anywhere_says_what_was_whole() {
             }
             Ok(None) => assert_eq!(end, 0),
             Err(Unreadable::NoSnapshot) => {}
-            Err(Unreadable::Format { .. }) => panic!("of another format at {end}"),
+            Err(other @ (Unreadable::Format { .. } | Unreadable::Withheld(_))) => {
+                panic!("{other} at {end}")
+            }
         }
     }
 }
