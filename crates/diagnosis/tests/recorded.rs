@@ -436,6 +436,16 @@ fn full_pipe() -> Scene {
 }
 
 #[test]
+fn a_reader_slower_than_its_writer_is_no_trouble() {
+    let mut scene = full_pipe();
+    if let Some(reader) = scene.processes.get_mut(&200) {
+        reader.threads[0].wait = Wait::Nothing;
+        reader.threads[0].pace = Pace::Busy;
+    }
+    assert_eq!(judged(scene).0, VerdictKind::Idle);
+}
+
+#[test]
 fn the_report_has_the_keys_programs_rely_on() {
     let json = Answer::of(full_pipe(), Budget::default()).report().json();
     let report: serde_json::Value = serde_json::from_str(&json).expect("JSON");

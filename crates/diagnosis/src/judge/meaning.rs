@@ -101,17 +101,20 @@ impl Follower<'_> {
             },
             Wait::FileLock { .. } => match end {
                 End::Awaits if self.takes_turns(thread, inner) => (End::Awaits, Strong, Vec::new()),
-                End::Cause(_)
-                | End::Busy
-                | End::Circling
-                | End::Asleep(_)
-                | End::Working
-                | End::Awaits
-                | End::Unclear => (End::Cause(V::FileLock), Certain, Vec::new()),
+                End::Cause(_) | End::Circling | End::Asleep(_) | End::Awaits | End::Unclear => {
+                    (End::Cause(V::FileLock), Certain, Vec::new())
+                }
+                End::Busy | End::Working => (End::Cause(V::FileLock), Strong, Vec::new()),
             },
             Wait::Pipe {
                 doing: Doing::Send, ..
-            } => (End::Cause(V::PipeFull), Certain, Vec::new()),
+            } => match end {
+                // A reader slower than its writer: they go on, in the reader's time.
+                End::Busy | End::Working => (End::Working, Strong, Vec::new()),
+                End::Cause(_) | End::Circling | End::Asleep(_) | End::Awaits | End::Unclear => {
+                    (End::Cause(V::PipeFull), Certain, Vec::new())
+                }
+            },
             Wait::Pipe { pipe, .. } => self.reading(process, *pipe, inner),
             Wait::Socket { .. } => self.asking(through, inner),
             Wait::Any { sources, .. } => match through {
@@ -185,7 +188,11 @@ impl Follower<'_> {
                 ],
             ),
             End::Unclear => (End::Cause(V::NetWait), Strength::Strong, Vec::new()),
-            End::Cause(_) | End::Busy | End::Circling | End::Asleep(_) | End::Working => {
+            // It may be at work on the very answer.
+            End::Busy | End::Working => {
+                (End::Cause(V::DownstreamSlow), Strength::Strong, Vec::new())
+            }
+            End::Cause(_) | End::Circling | End::Asleep(_) => {
                 (End::Cause(V::DownstreamSlow), Strength::Certain, Vec::new())
             }
         }
