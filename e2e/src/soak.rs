@@ -313,7 +313,7 @@ fn stack(place: &Path) -> String {
         text.push_str(&format!(
             r#"
 [service."counter@{at}"]
-command = ["/bin/sh", "-c", '{first} n=0; while :; do n=$((n+1)); {line}; echo "$n" > {place}/n/$APLOMB_RUN.$((n%2)); {pause} done 2>/dev/null']
+command = ["/bin/sh", "-c", 'exec 2>/dev/null; {first} n=0; while :; do n=$((n+1)); {line}; echo "$n" > {place}/n/$APLOMB_RUN.$((n%2)); {pause} done']
 restart = {{ when = "always", delay = "20ms", limit = "none" }}
 stop = {{ plan = ["TERM 2s"] }}
 log = {{ to = "{place}/log", rotate = "256KiB", keep = "none", compress = false, timestamps = "none" }}
