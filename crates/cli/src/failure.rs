@@ -122,6 +122,9 @@ impl From<InstallationError> for Failure {
             InstallationError::Password { .. } => {
                 "install it without an account, then `sc config NAME obj= ACCOUNT password= PASSWORD`"
             }
+            InstallationError::NotUp { .. } => {
+                "look at its log, and at NAME.host.err beside it where it could not even begin"
+            }
             InstallationError::Stubborn { .. } => "`aplomb why NAME` says what it waits for",
             InstallationError::Refused { .. } => "look at the service with `sc qc NAME`",
         };

@@ -12,6 +12,7 @@ mod definition;
 mod failure;
 mod files;
 mod follow;
+mod form;
 mod host;
 mod moment;
 mod nssm;

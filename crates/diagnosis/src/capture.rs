@@ -27,7 +27,13 @@ pub fn capture(question: Question, pids: &[u32], budget: Budget) -> Report {
 
 /// The same, for whoever wants to show more of it.
 pub fn ask(question: Question, pids: &[u32], budget: Budget) -> Answer {
-    Answer::of(system::look(question, pids, budget), budget)
+    let mut asked: Vec<u32> = Vec::with_capacity(pids.len());
+    for pid in pids {
+        if !asked.contains(pid) {
+            asked.push(*pid);
+        }
+    }
+    Answer::of(system::look(question, &asked, budget), budget)
 }
 
 impl Answer {

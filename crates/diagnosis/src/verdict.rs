@@ -27,8 +27,6 @@ pub enum VerdictKind {
     SelfDeadlock,
     /// A lock whose owner has ended without giving it back.
     OrphanedLock,
-    /// Every thread that could go on with the work of a pool waits for work of the same pool.
-    PoolStarvation,
     /// A thread waits within the system for a disk, or something like it, and cannot be interrupted.
     DiskWait,
     /// A thread runs without a pause while somebody waits for it.
@@ -47,8 +45,6 @@ pub enum VerdictKind {
     DownstreamSlow,
     /// A peer owes an answer; why it does not give it cannot be seen from here.
     NetWait,
-    /// All places of a pool are taken, by threads that wait for something themselves.
-    PoolExhausted,
     /// No more files can be opened.
     FdExhausted,
     /// No more threads or processes can be started.
@@ -88,7 +84,6 @@ impl VerdictKind {
         VerdictKind::Deadlock,
         VerdictKind::SelfDeadlock,
         VerdictKind::OrphanedLock,
-        VerdictKind::PoolStarvation,
         VerdictKind::DiskWait,
         VerdictKind::CpuSpin,
         VerdictKind::EventLoopBlocked,
@@ -98,7 +93,6 @@ impl VerdictKind {
         VerdictKind::PipeHeldOpen,
         VerdictKind::DownstreamSlow,
         VerdictKind::NetWait,
-        VerdictKind::PoolExhausted,
         VerdictKind::FdExhausted,
         VerdictKind::ThreadExhausted,
         VerdictKind::MemoryExhausted,
@@ -125,7 +119,6 @@ impl VerdictKind {
             VerdictKind::Deadlock => "deadlock",
             VerdictKind::SelfDeadlock => "self-deadlock",
             VerdictKind::OrphanedLock => "orphaned-lock",
-            VerdictKind::PoolStarvation => "pool-starvation",
             VerdictKind::DiskWait => "disk-wait",
             VerdictKind::CpuSpin => "cpu-spin",
             VerdictKind::EventLoopBlocked => "event-loop-blocked",
@@ -135,7 +128,6 @@ impl VerdictKind {
             VerdictKind::PipeHeldOpen => "pipe-held-open",
             VerdictKind::DownstreamSlow => "downstream-slow",
             VerdictKind::NetWait => "net-wait",
-            VerdictKind::PoolExhausted => "pool-exhausted",
             VerdictKind::FdExhausted => "fd-exhausted",
             VerdictKind::ThreadExhausted => "thread-exhausted",
             VerdictKind::MemoryExhausted => "memory-exhausted",

@@ -294,6 +294,23 @@ fn two_processes_that_ask_each_other_are_a_circle() {
     assert_eq!(report.cycle.len(), 2);
 }
 
+#[test]
+fn a_holder_that_was_not_seen_is_not_said_to_be_gone() {
+    let named = |holder| {
+        judged(scene(vec![process(
+            PID,
+            vec![thread(PID, lock(0x10, holder))],
+        )]))
+    };
+    let (kind, strength, _) = named(Holder::Gone { tid: 150 });
+    assert_eq!(
+        (kind, strength),
+        (VerdictKind::OrphanedLock, Strength::Certain)
+    );
+    let (kind, strength, _) = named(recorded(150));
+    assert_eq!((kind, strength), (VerdictKind::LockHeld, Strength::Weak));
+}
+
 // ---- at rest
 
 #[test]

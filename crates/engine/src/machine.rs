@@ -151,7 +151,7 @@ impl World for Machine {
     }
 
     fn user_exists(&self, name: &str) -> bool {
-        is_number(name) || self.account(name).is_some()
+        is_number(name) || self.account(name).is_some() || !aplomb_platform::lists_accounts()
     }
 
     fn group_exists(&self, name: &str) -> bool {
@@ -216,7 +216,6 @@ fn impossible(spec: &Spec, inability: Inability) -> Impossible {
     let said = match inability.part {
         Part::Unit => None,
         Part::StopPlan => Some((Field::StopPlan, String::new())),
-        Part::User => Some((Field::User, value(&spec.process.user))),
         Part::Group => Some((Field::Group, value(&spec.process.group))),
         Part::Listen => None,
     };

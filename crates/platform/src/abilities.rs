@@ -13,12 +13,17 @@ pub struct Inability {
     pub instead: &'static str,
 }
 
+/// Whether accounts stand in files that anybody may read. Elsewhere the system's own service manager knows them, and is
+/// asked when a service is made.
+pub fn lists_accounts() -> bool {
+    cfg!(unix)
+}
+
 /// Where in a definition it was asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Part {
     Unit,
     StopPlan,
-    User,
     Group,
     Listen,
 }
@@ -70,12 +75,6 @@ pub fn inabilities(spec: &Spec) -> Vec<Inability> {
             Part::Listen,
             "Windows cannot hand sockets to programs",
             "let the program open them itself",
-        ),
-        (
-            process.user.is_some(),
-            Part::User,
-            "Windows runs programs as the user of their engine",
-            "set the account of the service instead",
         ),
         (
             process.group.is_some() || !process.supplementary_groups.is_empty(),

@@ -27,7 +27,7 @@ pub use linux::Linux as Native;
 #[cfg(windows)]
 pub use windows::Windows as Native;
 
-pub use abilities::{Inability, Part, inabilities};
+pub use abilities::{Inability, Part, inabilities, lists_accounts};
 pub use duties::{
     Asking, ChannelId, Control, Happened, Holding, HostSignal, Lasting, LastingMemory, Member,
     Notification, Peer, Platform, ProcessId, Pump, PumpEvent, PumpPort, Sent, SocketId, Started,

@@ -8,7 +8,7 @@ use aplomb_core::Spec;
 use aplomb_engine::{Ending, Engine, EngineError, Explainer, Machine, Options};
 use aplomb_platform::Native;
 
-use super::directories::Owner;
+use super::directories::{self, Owner};
 use super::endpoint::Endpoint;
 use super::of_system::keeping::{self, Side};
 use super::of_system::session;
@@ -26,6 +26,7 @@ pub(crate) fn engine(args: &EngineArgs, endpoint: &Endpoint, ui: &mut Ui) -> Res
         session::leave();
     }
     endpoint.prepare()?;
+    prepare_directories()?;
     let owner = Owner::current();
     let state = args.state_dir.clone().unwrap_or_else(|| owner.state());
     let beginning = match keeping::begin(Some(&state), ui)? {
@@ -123,6 +124,14 @@ fn quiet() -> Options {
 fn explainer(directory: PathBuf) -> Option<Explainer> {
     let program = std::env::current_exe().ok()?.to_str()?.to_owned();
     cfg!(unix).then_some(Explainer { program, directory })
+}
+
+/// What lies below our own directories is executed as us: nobody else may have made them.
+pub(crate) fn prepare_directories() -> Result<(), Failure> {
+    directories::prepare().map_err(|why| {
+        let what = "cannot use the directory of definitions, logs and state";
+        Failure::failed(what).because(why)
+    })
 }
 
 fn take_over() -> Result<Native, Failure> {

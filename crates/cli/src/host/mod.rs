@@ -47,6 +47,16 @@ pub(crate) fn errand(args: &[OsString]) -> Option<Result<u8, Failure>> {
     Some(Ok(u8::try_from(code).unwrap_or(u8::MAX)))
 }
 
+/// Starts an installed service that the system's own service manager carries; `None` where it carries none of that name.
+pub(crate) fn start_installed(name: &str) -> Option<Result<(), Failure>> {
+    let started = scm::installation::start(&mut scm::open().ok()?, name);
+    match started {
+        Ok(false) => None,
+        Ok(true) => Some(Ok(())),
+        Err(error) => Some(Err(error.into())),
+    }
+}
+
 /// Hosts a service of NSSM's kind, if the service manager started us for one; what to end with.
 #[cfg(unix)]
 pub(crate) fn serve_registry() -> Option<Result<u8, Failure>> {

@@ -15,7 +15,7 @@ impl Session<'_> {
             return self.elevate("install", args, text::NOT_ADMINISTRATOR_INSTALL);
         }
         let [name, program, rest @ ..] = args else {
-            return self.usage();
+            return self.no_window();
         };
         // As NSSM does it, and scripts count on it: no quotes are put back.
         let parameters = rest.join(" ");

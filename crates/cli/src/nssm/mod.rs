@@ -105,6 +105,7 @@ impl Session<'_> {
             "reset" | "unset" => self.reset(rest),
             "dump" => self.dump(rest),
             "list" => self.list(rest),
+            "edit" if !rest.is_empty() => self.no_window(),
             "processes" => self.processes(rest),
             _ => self.usage(),
         }
@@ -112,6 +113,12 @@ impl Session<'_> {
 
     fn usage<T>(&mut self) -> Done<T> {
         self.complain(text::USAGE);
+        Err(Ended(1))
+    }
+
+    /// What NSSM opens a window for.
+    fn no_window<T>(&mut self) -> Done<T> {
+        self.complain(text::NO_WINDOW);
         Err(Ended(1))
     }
 

@@ -430,3 +430,17 @@ fn the_processes_of_a_service_are_told_as_a_tree() {
     );
     assert_eq!(lab.nssm(&["processes", "nothere", "web", "no"]).code, 2);
 }
+
+#[test]
+fn where_nssm_opens_a_window_the_way_without_is_told() {
+    let mut lab = Lab::with_web();
+    for args in [&["edit", "web"][..], &["install"], &["install", "new"]] {
+        let reply = lab.nssm(args);
+        assert_eq!(reply.code, 1);
+        assert!(
+            reply.err.contains("nssm set <servicename>"),
+            "{}",
+            reply.err
+        );
+    }
+}

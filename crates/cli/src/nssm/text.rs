@@ -58,6 +58,10 @@ To manage a service:
 
         nssm processes <servicename>";
 
+/// Ours: NSSM opens a window instead.
+pub(super) const NO_WINDOW: &str = "There is no window here.\n\
+    `nssm install <servicename> <app>` installs, `nssm set <servicename> <parameter> <value>` changes,\n\
+    `nssm dump <servicename>` shows all there is.  `aplomb install` and `aplomb edit` open a form.";
 pub(super) const OPEN_MANAGER: &str = "Error opening service manager!";
 pub(super) const DELETE_FAILED: &str = "Error deleting service!";
 pub(super) const PRE_REMOVE: &str =

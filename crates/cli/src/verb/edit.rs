@@ -1,34 +1,39 @@
-//! `aplomb edit`: a definition in the operator's editor, checked before it replaces the one that is there.
+//! `aplomb edit`: a definition in a form, or in the operator's editor; checked before it replaces the one that is there.
 
 use std::env;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use aplomb_units::Source;
 use aplomb_units::words::split;
+use aplomb_units::{Dialect, Source};
 use clap::Args;
 
 use super::Context;
-use crate::definition::Where;
+use crate::definition::{Definition, Where};
 use crate::failure::{Exit, Failure};
 use crate::files;
+use crate::form;
 use crate::host::directories;
 use crate::ui::Form;
 
 /// Edit the definition of a service
 ///
-/// In `$VISUAL`, `$EDITOR` or `vi`, on a copy: it replaces the definition only if it brings no new fault. In force from
-/// the next start.
+/// In a form with a page for each kind of setting; comments and order of the file stay. With `--text`, without a
+/// terminal, or where the definition is no TOML, in `$VISUAL`, `$EDITOR` or `vi` on a copy: it replaces the definition only if it
+/// brings no new fault. In force from the next start.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
   aplomb edit web
-  EDITOR=nano aplomb edit web")]
+  EDITOR=nano aplomb edit --text web")]
 pub(crate) struct Edit {
     /// The service
     #[arg(value_name = "NAME")]
     name: String,
+    /// The text in an editor, instead of the form
+    #[arg(short, long)]
+    text: bool,
     #[command(flatten)]
     place: Where,
 }
@@ -37,6 +42,10 @@ impl Edit {
     pub(crate) fn run(self, context: &mut Context) -> Result<Exit, Failure> {
         let definition = self.place.find(&self.name, context)?;
         let old = definition.source()?;
+        if !self.text && old.dialect() == Dialect::Toml && form::is_possible() {
+            let filled = form::fill_in(old, &definition.service)?;
+            return finish(&definition, filled.as_deref(), context);
+        }
         let copy = Copy::of(&old)?;
         open_editor(&copy.file)?;
         let text = fs::read_to_string(&copy.file);
@@ -44,10 +53,7 @@ impl Edit {
             text.map_err(|error| Failure::failed("cannot read the edited copy").because(error))?;
         if text == old.text {
             copy.remove();
-            if context.ui.form == Form::People {
-                context.ui.note("nothing was changed");
-            }
-            return Ok(Exit::Done);
+            return finish(&definition, None, context);
         }
         let new = Source {
             text,
@@ -57,14 +63,29 @@ impl Edit {
             let kept = copy.file.display();
             failure.action(format!("nothing was replaced; the edited copy is `{kept}`"))
         })?;
-        definition.put(&new.text, context)?;
+        finish(&definition, Some(&new.text), context)?;
         copy.remove();
-        if context.ui.form == Form::People {
-            let file = definition.file.display();
-            context.ui.note(&format!("changed `{file}`"));
-        }
         Ok(Exit::Done)
     }
+}
+
+/// Puts the text in its place, if there is a new one, and tells.
+fn finish(
+    definition: &Definition,
+    text: Option<&str>,
+    context: &mut Context,
+) -> Result<Exit, Failure> {
+    let said = match text {
+        Some(text) => {
+            definition.put(text, context)?;
+            format!("changed `{}`", definition.file.display())
+        }
+        None => "nothing was changed".to_owned(),
+    };
+    if context.ui.form == Form::People {
+        context.ui.note(&said);
+    }
+    Ok(Exit::Done)
 }
 
 /// The copy somebody edits; kept where it holds work that would be lost.

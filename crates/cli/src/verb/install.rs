@@ -15,14 +15,18 @@ use super::Context;
 use crate::definition::take_in;
 use crate::failure::{Exit, Failure};
 use crate::files;
+use crate::form;
 use crate::host::boot::{self, Step};
 use crate::host::directories::Owner;
 use crate::host::endpoint::EndpointError;
+use crate::host::foreground;
 use crate::said::{Said, When};
-use crate::ui::{Form, Ui};
+use crate::ui::Form;
 use crate::watch::quoted;
 
 /// Make any program a service that starts at boot
+///
+/// Without a name and a program, a form asks for them and for everything else.
 ///
 /// Writes its definition (for root into /etc/aplomb/services, else into the user's configuration) and, where systemd
 /// is the first process, enables an engine that starts what is installed; elsewhere tells how.
@@ -31,7 +35,8 @@ use crate::watch::quoted;
 Examples:
   aplomb install web /usr/bin/web --port 80
   aplomb install --user www --ready 'port 8000' api -- python3 server.py
-  aplomb install --dry-run web ./server      only show what would be done")]
+  aplomb install --dry-run web ./server      only show what would be done
+  aplomb install                             fill in a form")]
 pub(crate) struct Install {
     /// Which ends call for another run
     #[arg(long, value_name = "WHEN", value_enum, default_value = "on-failure")]
@@ -51,11 +56,10 @@ pub(crate) struct Install {
     #[arg(long)]
     dry_run: bool,
     /// What the service is called
-    #[arg(value_name = "NAME")]
-    name: String,
+    #[arg(value_name = "NAME", requires = "command")]
+    name: Option<String>,
     /// The program and its arguments, taken as they are
     #[arg(
-        required = true,
         trailing_var_arg = true,
         allow_hyphen_values = true,
         value_name = "PROGRAM"
@@ -71,20 +75,29 @@ struct Report<'a> {
     steps: &'a [Step],
 }
 
+/// What is to be installed.
+struct Wanted {
+    name: String,
+    spec: Spec,
+    text: String,
+}
+
 impl Install {
     pub(crate) fn run(self, context: &mut Context) -> Result<Exit, Failure> {
         let owner = Owner::current();
+        let Some(Wanted { name, spec, text }) = self.wanted(&owner.units())? else {
+            context.ui.note("nothing was saved, and nothing installed");
+            return Ok(Exit::Done);
+        };
         let file = owner
             .units()
-            .join(format!("{}.toml", aplomb_logs::stem(&self.name)));
-        let spec = self.spec()?;
-        let text = toml::write(&spec);
-        self.check(&file, &text, context)?;
+            .join(format!("{}.toml", aplomb_logs::stem(&name)));
+        check(&name, &file, &text, context)?;
         if file.exists() && !self.force {
             let what = format!("`{}` is there already; nothing was written", file.display());
             let action = format!(
                 "`--force` overwrites it; `aplomb edit {}` changes it",
-                quoted(&self.name)
+                quoted(&name)
             );
             return Err(Failure::failed(what).action(action));
         }
@@ -97,6 +110,7 @@ impl Install {
             self.show(&file, &text, &steps, context)?;
             return Ok(Exit::Done);
         }
+        foreground::prepare_directories()?;
         write(&file, &text)?;
         if context.ui.form == Form::People {
             context.ui.note(&format!("wrote `{}`", file.display()));
@@ -107,7 +121,7 @@ impl Install {
             }
             step.take()?;
         }
-        self.tell_engine(&file, context)?;
+        tell_engine(&name, &file, context)?;
         if context.ui.form == Form::Json {
             let (definition, text, steps) = (file.as_path(), text.as_str(), steps.as_slice());
             context.ui.answer_json(&Report {
@@ -119,17 +133,42 @@ impl Install {
         Ok(Exit::Done)
     }
 
+    /// As the command line says, or as a form is filled in where it says nothing; `None` if that was left.
+    fn wanted(&self, units: &Path) -> Result<Option<Wanted>, Failure> {
+        if let Some(name) = &self.name {
+            let spec = self.spec(name)?;
+            return Ok(Some(Wanted {
+                name: name.clone(),
+                text: toml::write(&spec),
+                spec,
+            }));
+        }
+        if !form::is_possible() {
+            let failure = Failure::usage("no service is named");
+            return Err(failure.action("aplomb install NAME PROGRAM"));
+        }
+        let Some((name, text)) = form::fill_in_new(&units.display().to_string())? else {
+            return Ok(None);
+        };
+        let source = Source::new(format!("{name}.toml"), text.as_str());
+        let mut loaded = toml::read(&source, &mut Vec::new());
+        let spec = match loaded.is_empty() {
+            true => Spec::new(&*name),
+            false => loaded.swap_remove(0).spec,
+        };
+        Ok(Some(Wanted { name, spec, text }))
+    }
+
     /// The definition. Programs and directories are absolute in it: it is read from elsewhere.
-    fn spec(&self) -> Result<Spec, Failure> {
-        check_name(&self.name).map_err(|fault| {
-            Failure::usage(format!("`{}` cannot be the name of a service", self.name))
-                .because(fault)
+    fn spec(&self, name: &str) -> Result<Spec, Failure> {
+        check_name(name).map_err(|fault| {
+            Failure::usage(format!("`{name}` cannot be the name of a service")).because(fault)
         })?;
         let mut command = self.command.clone();
         if let Some(program) = command.first_mut() {
             *program = found(program)?;
         }
-        let mut spec = self.said.spec(&self.name, &command)?;
+        let mut spec = self.said.spec(name, &command)?;
         spec.restart.when = self.restart.meant();
         spec.description = self.description.clone().unwrap_or_default();
         if spec.process.directory.is_none() {
@@ -154,20 +193,6 @@ impl Install {
             .is_some_and(|program| program.contains('/') && !program.starts_with('/'))
     }
 
-    fn check(&self, file: &Path, text: &str, context: &Context) -> Result<(), Failure> {
-        let source = Source::new(file.display().to_string(), text);
-        let read = files::check(vec![source], false);
-        if !read.is_refused() {
-            return Ok(());
-        }
-        let mut failure = Failure::failed(format!(
-            "`{}` cannot run like this; nothing was written",
-            self.name
-        ));
-        failure.diagnostics = read.rendered(context.ui.aside);
-        Err(failure)
-    }
-
     fn show(
         &self,
         file: &Path,
@@ -188,32 +213,34 @@ impl Install {
         }
         context.ui.answer(&all)
     }
+}
 
-    /// A running engine has it at once; nothing is started unasked.
-    fn tell_engine(&self, file: &Path, context: &mut Context) -> Result<(), Failure> {
-        let name = quoted(&self.name);
-        match context.endpoint.connect() {
-            Ok(_) => {
-                take_in(file, context)?;
-                self.say(
-                    &mut context.ui,
-                    &format!("`aplomb start {name}` starts it now"),
-                );
-            }
-            Err(EndpointError::NobodyThere { .. }) => {
-                let now = boot::start_now(Owner::current(), &self.name);
-                self.say(&mut context.ui, &format!("`{now}` starts it now"));
-            }
-            Err(error) => return Err(error.into()),
-        }
-        Ok(())
+fn check(name: &str, file: &Path, text: &str, context: &Context) -> Result<(), Failure> {
+    let source = Source::new(file.display().to_string(), text);
+    let read = files::check(vec![source], false);
+    if !read.is_refused() {
+        return Ok(());
     }
+    let what = format!("`{name}` cannot run like this; nothing was written");
+    let mut failure = Failure::failed(what);
+    failure.diagnostics = read.rendered(context.ui.aside);
+    Err(failure)
+}
 
-    fn say(&self, ui: &mut Ui, text: &str) {
-        if ui.form == Form::People {
-            ui.note(text);
+/// A running engine has it at once; nothing is started unasked.
+fn tell_engine(name: &str, file: &Path, context: &mut Context) -> Result<(), Failure> {
+    let now = match context.endpoint.connect() {
+        Ok(_) => {
+            take_in(file, context)?;
+            format!("aplomb start {}", quoted(name))
         }
+        Err(EndpointError::NobodyThere { .. }) => boot::start_now(Owner::current(), name),
+        Err(error) => return Err(error.into()),
+    };
+    if context.ui.form == Form::People {
+        context.ui.note(&format!("`{now}` starts it now"));
     }
+    Ok(())
 }
 
 fn write(file: &Path, text: &str) -> Result<(), Failure> {

@@ -6,6 +6,8 @@ use clap::Args;
 use super::Context;
 use crate::args::Names;
 use crate::failure::{Exit, Failure};
+use crate::host;
+use crate::host::endpoint::EndpointError;
 use crate::progress::Aim;
 
 /// Start services, and what they need first
@@ -24,6 +26,16 @@ pub(crate) struct Start {
 impl Start {
     pub(crate) fn run(self, context: &mut Context) -> Result<Exit, Failure> {
         let names = self.names.names;
+        if let [name] = names.as_slice()
+            && !context.endpoint_named
+            && matches!(
+                context.endpoint.connect(),
+                Err(EndpointError::NobodyThere { .. })
+            )
+            && let Some(started) = host::start_installed(name)
+        {
+            return started.map(|()| Exit::Done);
+        }
         let ask = Ask::Start {
             names: names.clone(),
         };

@@ -136,3 +136,75 @@ fn the_manual_pages_in_the_documentation_are_those_of_this_program() {
         );
     }
 }
+
+const EXPORT: &str = "Windows Registry Editor Version 5.00\r\n\r\n\
+    [HKEY_LOCAL_MACHINE\\SYSTEM\\CurrentControlSet\\Services\\web]\r\n\
+    \"Start\"=dword:00000003\r\n\r\n\
+    [HKEY_LOCAL_MACHINE\\SYSTEM\\CurrentControlSet\\Services\\web\\Parameters]\r\n\
+    \"Application\"=\"C:\\\\web\\\\web.exe\"\r\n\
+    \"AppParameters\"=\"--port 80\"\r\n\
+    \"AppTrottle\"=dword:00000001\r\n";
+
+#[test]
+fn an_export_of_the_registry_becomes_a_definition_and_one_again() {
+    let home = Home::new();
+    // As regedit writes it: UTF-16 behind its mark.
+    let units = "\u{feff}".encode_utf16().chain(EXPORT.encode_utf16());
+    let bytes: Vec<u8> = units.flat_map(u16::to_le_bytes).collect();
+    std::fs::write(home.path().join("web.reg"), bytes).expect("written");
+    let said = home.run(&["convert", "web.reg", "--to", "toml"]);
+    assert_eq!(said.code, 0, "{}", said.err);
+    assert!(
+        said.err.contains("did you mean `AppThrottle`?"),
+        "{}",
+        said.err
+    );
+    for line in [
+        "[service.web]",
+        "start-mode = \"manual\"",
+        "command = ['C:\\web\\web.exe', \"--port\", \"80\"]",
+        "stop = [\"ctrl-c 20s\", \"close-windows 5s\", \"quit-threads 3s\"]",
+    ] {
+        assert!(
+            said.out.lines().any(|known| known == line),
+            "{line}\n{}",
+            said.out
+        );
+    }
+    home.write("web.toml", &said.out);
+    let back = home.run(&["convert", "web.toml", "--to", "nssm"]);
+    assert_eq!(back.code, 0, "{}", back.err);
+    assert!(
+        back.out
+            .starts_with("Windows Registry Editor Version 5.00\r\n")
+    );
+    assert!(
+        back.out.contains("Services\\web\\Parameters]\r\n"),
+        "{}",
+        back.out
+    );
+}
+
+#[test]
+fn a_file_of_winsws_becomes_a_definition_and_says_what_it_leaves() {
+    let home = Home::new();
+    let xml = "<service><id>ci</id><executable>java</executable>\n\
+        <download from=\"a\" to=\"b\"/>\n<stoptimeout>20 sec</stoptimeout></service>";
+    home.write("ci.xml", xml);
+    let said = home.run(&["import", "winsw", "ci.xml"]);
+    assert_eq!(said.code, 0, "{}", said.err);
+    assert!(
+        said.err.contains("`<download>` is not carried over"),
+        "{}",
+        said.err
+    );
+    assert!(said.out.contains("[service.ci]\n"), "{}", said.out);
+    assert!(said.out.contains("ctrl-c 20s"), "{}", said.out);
+    home.write("bad.xml", "<service></service>");
+    let said = home.run(&["import", "winsw", "bad.xml"]);
+    assert_eq!(said.code, 1);
+    assert!(said.err.contains("nothing was imported"), "{}", said.err);
+    let said = home.run(&["import", "nssm", "web"]);
+    assert_eq!(said.code, 1);
+    assert!(said.err.contains("this is not Windows"), "{}", said.err);
+}

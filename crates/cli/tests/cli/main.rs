@@ -11,6 +11,7 @@ mod snapshot;
 
 mod asks;
 mod files;
+mod forms;
 mod helps;
 mod installed;
 mod logs;

@@ -18,6 +18,7 @@ pub(crate) const STORIES: &[(&str, fn())] = &[
         "verbs_find_a_services_process",
         verbs_find_a_services_process,
     ),
+    ("the_verbs_of_every_day", the_verbs_of_every_day),
     ("a_service_runs_and_stops", a_service_runs_and_stops),
     (
         "a_failing_program_is_a_failure_with_its_code",
@@ -186,6 +187,45 @@ fn verbs_find_a_services_process() {
     assert!(stop.status.success(), "{}", crate::home::text(&stop.stderr));
     let status = served.state(SERVICE_STOPPED);
     assert_eq!(status.dwWin32ExitCode, 0);
+}
+
+/// The five verbs of every day, as the manual has them.
+fn the_verbs_of_every_day() {
+    let name = "aplomb-every-day";
+    let run = |words: &[&str]| {
+        let mut command = std::process::Command::new(program());
+        let done = command.args(words).env_remove("APLOMB_SOCKET").output();
+        let done = done.unwrap();
+        let said = crate::home::text(&[done.stdout, done.stderr].concat());
+        (done.status.success(), said)
+    };
+    let own = actor::own();
+    let installed = run(&[
+        "install",
+        "--force",
+        name,
+        &own,
+        "--actor",
+        "exits-on-ctrl-c",
+        "0",
+    ]);
+    assert!(installed.0, "{}", installed.1);
+    let verbs = [
+        (&["start", name], ""),
+        (&["status", name], "running"),
+        (&["stop", name], ""),
+        (&["start", name], ""),
+        (&["status", name], "running"),
+    ];
+    let mut faults = Vec::new();
+    for (words, expected) in verbs {
+        let (fine, said) = run(words);
+        if !fine || !said.contains(expected) {
+            faults.push(format!("{words:?}: {said}"));
+        }
+    }
+    let removed = run(&["remove", name]);
+    assert!(removed.0 && faults.is_empty(), "{faults:#?} {}", removed.1);
 }
 
 fn a_failing_program() {

@@ -15,6 +15,15 @@ const MAX_AWAITED: usize = 1024;
 /// The most waiters for semaphores.
 const MAX_WAITERS: usize = 1 << 20;
 
+/// A place in the queue for a semaphore.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Waiter {
+    /// The runtime's record of it.
+    pub(crate) record: u64,
+    /// The semaphore.
+    address: u64,
+}
+
 impl Reader<'_> {
     /// What a waiting goroutine waits for, as far as it can be told.
     pub(crate) fn awaited(&mut self, raw: &Raw, reason: &str) -> Vec<Awaited> {
@@ -30,8 +39,8 @@ impl Reader<'_> {
                 0,
             );
         }
-        if let Some(semaphore) = self.waiters.get(&raw.g).copied() {
-            let awaited = locks::of_semaphore(semaphore, &raw.chain);
+        if let Some(waiter) = self.waiters.get(&raw.g).copied() {
+            let awaited = locks::of_semaphore(waiter.address, &raw.chain);
             return vec![awaited];
         }
         if reason.starts_with("sync.Cond") {
@@ -137,7 +146,7 @@ impl Reader<'_> {
     }
 
     /// All goroutines in the runtime's table of waiters for semaphores.
-    pub(crate) fn semaphores(&mut self) -> BTreeMap<u64, u64> {
+    pub(crate) fn semaphores(&mut self) -> BTreeMap<u64, Waiter> {
         let mut waiters = BTreeMap::new();
         let Some(table) = globals::semaphores(self.arch, &mut self.functions, &mut self.window)
         else {
@@ -163,7 +172,13 @@ impl Reader<'_> {
                     left -= 1;
                     let mut at =
                         |place: u64| self.window.u64(waiter.wrapping_add(place)).unwrap_or(0);
-                    waiters.insert(at(fixed::WAITER_G), address);
+                    waiters.insert(
+                        at(fixed::WAITER_G),
+                        Waiter {
+                            record: waiter,
+                            address,
+                        },
+                    );
                     waiter = at(self.layout.waiter_link);
                 }
             }

@@ -139,6 +139,8 @@ pub enum Waking {
     Possible,
     /// Nothing that may run knows what it waits for.
     Never,
+    /// Nothing ever will, and that is its purpose: `select {}`, with which a program keeps itself from ending.
+    Parked,
     /// It could not be told.
     Unknown,
 }

@@ -11,6 +11,8 @@ use super::heap::{self, Span};
 use super::reader::{Raw, Reader};
 use super::{AwaitedKind, GoState, Goroutine, Waking};
 
+/// The runtime's words for `select {}`.
+const PARKED: &str = "select (no cases)";
 const PAGE: u64 = 8192;
 /// Objects are read in pieces of this size.
 const CHUNK: u64 = 64 << 10;
@@ -89,6 +91,7 @@ pub(crate) fn judge(
             .all(|awaited| awaited.address == 0);
         goroutine.waking = match alive {
             true => Waking::Possible,
+            false if &*goroutine.reason == PARKED => Waking::Parked,
             false if is_whole || waits_for_nothing => Waking::Never,
             false => Waking::Unknown,
         };
@@ -113,13 +116,15 @@ fn is_held_inside(goroutine: &Goroutine) -> bool {
         AwaitedKind::Descriptor => false,
     };
     let waits_for = &goroutine.waits_for;
-    &*goroutine.reason == "select (no cases)"
+    &*goroutine.reason == PARKED
         || !waits_for.is_empty() && waits_for.iter().all(|awaited| is_inside(awaited.kind))
 }
 
 /// Records that know channels without being able to wake anybody: goroutines and their places in queues.
 fn skipped(reader: &mut Reader<'_>, raws: &[Raw]) -> HashSet<u64> {
     let mut skipped: HashSet<u64> = raws.iter().map(|raw| raw.g).collect();
+    // The runtime's table of waiters knows all locks that are waited for, but wakes nobody by itself.
+    skipped.extend(reader.waiters.values().map(|waiter| waiter.record));
     for raw in raws {
         let mut waiter = reader
             .window

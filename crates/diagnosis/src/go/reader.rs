@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::sync::Arc;
 
+use super::awaited::Waiter;
 use super::functions::Functions;
 use super::globals;
 use super::layout::{self, Layout, fixed};
@@ -47,8 +48,8 @@ pub(crate) struct Reader<'a> {
     pub(crate) arch: Arch,
     table: globals::Goroutines,
     reasons: Vec<Arc<str>>,
-    /// Each goroutine's record that waits for a semaphore, and where that is.
-    pub(crate) waiters: BTreeMap<u64, u64>,
+    /// For each goroutine's record that waits for a semaphore its place there.
+    pub(crate) waiters: BTreeMap<u64, Waiter>,
     pub(crate) chains: BTreeMap<Vec<u64>, Rc<Chain>>,
     created: BTreeMap<u64, Option<Arc<GoFrame>>>,
     pub(crate) unseen: Vec<String>,

@@ -4,10 +4,12 @@
 //! Nothing is invented: what fits nothing known is *unknown*, what waits for work is *idle*, and a finding is only as
 //! sure as the weakest link of its chain. The words for it are made elsewhere (`words`).
 
+mod alone;
 mod chain;
 mod circle;
 mod dead;
 mod finding;
+mod meaning;
 mod whole;
 
 use std::cmp::Reverse;
@@ -173,8 +175,7 @@ fn rank(finding: &Finding) -> (bool, u8, Reverse<usize>, VerdictKind) {
         | VerdictKind::SignalBlocked
         | VerdictKind::Deadlock
         | VerdictKind::SelfDeadlock
-        | VerdictKind::OrphanedLock
-        | VerdictKind::PoolStarvation => 0,
+        | VerdictKind::OrphanedLock => 0,
         VerdictKind::SignalIgnored | VerdictKind::Pid1Signal
             if finding.strength == Strength::Weak =>
         {
@@ -190,7 +191,6 @@ fn rank(finding: &Finding) -> (bool, u8, Reverse<usize>, VerdictKind) {
         | VerdictKind::PipeHeldOpen
         | VerdictKind::DownstreamSlow
         | VerdictKind::NetWait
-        | VerdictKind::PoolExhausted
         | VerdictKind::FdExhausted
         | VerdictKind::ThreadExhausted
         | VerdictKind::MemoryExhausted

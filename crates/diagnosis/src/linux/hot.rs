@@ -56,6 +56,13 @@ impl Sampling {
         }
     }
 
+    /// Whether each thread was seen often enough to tell what it does. On a loaded machine that takes longer.
+    pub(super) fn is_enough(&self) -> bool {
+        let mut samplers = self.samplers.iter();
+        // Who was not seen at all runs no more.
+        samplers.all(|(_, sampler)| !(1..ENOUGH).contains(&samples(&sampler.records()).len()))
+    }
+
     /// What was seen of each thread.
     pub(super) fn finish(self) -> HashMap<u32, Vec<Hot>> {
         let read = |(tid, sampler): (u32, Sampler)| (tid, samples(&sampler.records()));

@@ -24,6 +24,8 @@ use crate::verdict::{Evidence, Strength};
 
 /// Between the two sweeps. Long enough for a healthy thread to show itself, short enough for a person.
 const PAUSE: Duration = Duration::from_millis(100);
+/// As long as one waits to see a running thread often enough.
+const LONGEST_PAUSE: Duration = Duration::from_millis(300);
 /// For processes met only in the second sweep.
 const SHORT_PAUSE: Duration = Duration::from_millis(40);
 /// As many processes as are looked at.
@@ -58,6 +60,9 @@ pub fn look(question: Question, pids: &[u32], budget: Budget) -> Scene {
     let pause = PAUSE.min(budget.time / 4);
     let sampling = Sampling::start(early.values().flat_map(Early::running));
     rest(begun + pause);
+    while !sampling.is_enough() && begun.elapsed() < LONGEST_PAUSE.min(budget.time / 3) {
+        rest(Instant::now() + SHORT_PAUSE / 2);
+    }
     let hot = sampling.finish();
     let host = Host::new(until);
     let mut between = Between::new(&host);

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::io;
+use std::path::Path;
 
 use super::futex::Tids;
 use super::host;
@@ -109,7 +110,9 @@ impl Tids for Target {
             true => tid,
             false => *self.inner.get(&tid)?,
         };
-        let is_ours = self.threads.iter().any(|thread| thread.tid == tid);
+        // One that was born since, or left out of the list, lives all the same.
+        let is_listed = || self.threads.iter().any(|thread| thread.tid == tid);
+        let is_ours = is_listed() || Path::new(&format!("/proc/{}/task/{tid}", self.pid)).exists();
         is_ours.then_some((self.pid, tid))
     }
 

@@ -24,9 +24,6 @@ pub(crate) fn advice(finding: &Finding) -> Option<String> {
         VerdictKind::OrphanedLock => {
             "restart it; give the lock back before the thread ends, or make it robust".into()
         }
-        VerdictKind::PoolStarvation => {
-            "restart it; do not wait inside a pool for work of the same pool".into()
-        }
         VerdictKind::DiskWait => {
             "look at the disk or network file system it waits for; no signal ends this".into()
         }
@@ -42,9 +39,6 @@ pub(crate) fn advice(finding: &Finding) -> Option<String> {
             format!("see why process {pid} does not answer; give requests a time limit")
         }
         VerdictKind::NetWait => "look at the peer; give requests a time limit".into(),
-        VerdictKind::PoolExhausted => {
-            "free what occupies the pool; give its users a time limit".into()
-        }
         VerdictKind::FdExhausted => {
             format!("see what is left open (`ls -l /proc/{pid}/fd`), or raise the limit")
         }

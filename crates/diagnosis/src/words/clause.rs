@@ -32,9 +32,6 @@ pub(super) fn clause(scene: &Scene, finding: &Finding) -> String {
             "{harmed} for {} that {root} held when it ended",
             thing(scene, finding)
         ),
-        VerdictKind::PoolStarvation => {
-            format!("{harmed} for work that only the same threads could do")
-        }
         VerdictKind::DiskWait => format!(
             "{root} waits within the system, uninterruptibly{}",
             place(scene, finding)
@@ -64,9 +61,6 @@ pub(super) fn clause(scene: &Scene, finding: &Finding) -> String {
             since(finding)
         ),
         VerdictKind::NetWait => format!("{harmed} for an answer from {root}{}", since(finding)),
-        VerdictKind::PoolExhausted => {
-            format!("{harmed} for a place in a pool that {root} occupies")
-        }
         VerdictKind::FdExhausted => format!("{root} can open no more files ({evidence})"),
         VerdictKind::ThreadExhausted => {
             format!("{root} can start no more threads or processes ({evidence})")

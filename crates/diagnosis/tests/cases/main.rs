@@ -8,6 +8,7 @@ mod between;
 mod cpp;
 mod healthy;
 mod locks;
+mod moving;
 mod python;
 mod rust;
 mod stage;

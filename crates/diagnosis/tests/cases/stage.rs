@@ -13,6 +13,11 @@ use std::time::Duration;
 use aplomb_diagnosis::scene::Question;
 use aplomb_diagnosis::{Answer, Budget, Report, Strength, VerdictKind, ask};
 
+/// A loaded machine must not make a case of its own.
+const PATIENT: Budget = Budget {
+    time: Duration::from_secs(20),
+    bytes: 2 << 20,
+};
 /// So often one asks before an answer counts.
 const TRIES: u32 = 8;
 
@@ -140,7 +145,7 @@ impl Case {
     ) -> Report {
         let mut last = None;
         for _ in 0..TRIES {
-            let answer = ask(question, &[pid], Budget::default());
+            let answer = ask(question, &[pid], PATIENT);
             let report = answer.report();
             if report.verdict == kind && is_right(&report) {
                 return report;
@@ -166,7 +171,7 @@ impl Case {
     /// The same of another process of the case.
     pub(crate) fn expect_idle_of(&self, pid: u32) {
         for _ in 0..3 {
-            let answer = ask(Question::Hang, &[pid], Budget::default());
+            let answer = ask(Question::Hang, &[pid], PATIENT);
             let verdict = answer.report().verdict;
             assert_eq!(
                 verdict,

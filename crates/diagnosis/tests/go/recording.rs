@@ -92,7 +92,7 @@ impl Recorded {
     pub(crate) fn lies_of(&self, bytes: &[u8]) -> Vec<(u64, u64)> {
         let lie = |bytes: &[u8]| {
             let piece = usize::from(u16::from_le_bytes([bytes[0], bytes[1]])) % self.pieces.len();
-            let at = u64::from(u16::from_le_bytes([bytes[2], bytes[3]]) % 4096 & !7);
+            let at = u64::from((u16::from_le_bytes([bytes[2], bytes[3]]) % 4096) & !7);
             let word = bytes[4..].try_into().map_or(0, u64::from_le_bytes);
             (self.pieces[piece].0 + at, word)
         };

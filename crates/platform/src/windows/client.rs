@@ -5,6 +5,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use windows_sys::Win32::Security::Authorization::SE_KERNEL_OBJECT;
+
 use super::sys::pipe;
 use super::sys::security::{is_trusted, own_sid};
 use super::sys::transfer::{Transfer, Wire};
@@ -32,7 +34,7 @@ impl PipeStream {
     /// the administrators' nor the system's.
     pub fn connect(name: &str) -> io::Result<PipeStream> {
         let end = pipe::connect(name, PATIENCE)?;
-        if !is_trusted(&end)? {
+        if !is_trusted(&end, SE_KERNEL_OBJECT)? {
             let why = "the pipe belongs to another user";
             return Err(io::Error::new(io::ErrorKind::PermissionDenied, why));
         }

@@ -17,6 +17,19 @@ pub fn root() -> PathBuf {
     own.unwrap_or_else(|| of_all().into()).join("Aplomb")
 }
 
+/// Sees to it that the root is there, and for an administrator or the system that nobody else may enter: what lies below
+/// is executed with their rights, and `C:\ProgramData` lets everybody make directories.
+///
+/// Errors: it cannot be made; somebody else made it.
+pub fn prepare() -> io::Result<()> {
+    let root = root();
+    if !is_elevated() {
+        return std::fs::create_dir_all(root);
+    }
+    let root = root.to_str().ok_or(io::ErrorKind::InvalidInput)?;
+    sys::folder::closed(root)
+}
+
 pub(crate) fn path_of(directory: &OwnDirectory) -> PathBuf {
     let kind = match directory.kind {
         OwnDirectoryKind::Runtime => "run",

@@ -22,7 +22,6 @@ pub(crate) fn of(resources: &Resources) -> io::Result<Limits> {
         cpu_rate: resources.cpu_max.map(rate),
         cpu_weight: resources.cpu_weight.map(weight),
         affinity: None,
-        breakaway: false,
     })
 }
 

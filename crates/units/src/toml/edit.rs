@@ -4,7 +4,7 @@
 
 use toml_edit::{DocumentMut, InlineTable, Item, TableLike, Value as Edited};
 
-use super::shape::{Shape, Table as Keys};
+use super::shape::{Fact, Shape, Table as Keys};
 use super::write::keys;
 use crate::diagnostic::{Diagnostic, Place, Severity};
 use crate::source::Source;
@@ -85,6 +85,20 @@ pub fn remove(source: &Source, service: &str) -> Result<String, Diagnostic> {
         services.remove(service);
     }
     Ok(document.text())
+}
+
+/// What is known of a key (`restart.delay`); `None` for one nobody knows, and for those an operator chooses.
+pub fn fact(key: &str) -> Option<Fact> {
+    let mut facts = keys();
+    let mut parts = key.split('.').peekable();
+    while let Some(part) = parts.next() {
+        let fact = facts.into_iter().find(|fact| fact.name == part)?;
+        if parts.peek().is_none() {
+            return Some(fact);
+        }
+        facts = table_of(fact.shape)?.facts;
+    }
+    None
 }
 
 struct Document<'a> {

@@ -53,6 +53,8 @@ pub(crate) enum InstallationError {
     Name { service: String },
     #[error("`{account}` runs services only with its password")]
     Password { account: String },
+    #[error("`{service}` does not come up")]
+    NotUp { service: String },
     #[error("`{service}` does not stop")]
     Stubborn { service: String },
     #[error("{call} was refused for `{service}`: {words}")]
@@ -201,6 +203,35 @@ pub(crate) fn remove(system: &mut System, service: &str) -> Result<bool, Install
     let deleted = manager.delete(service);
     deleted.map_err(|refused| why(service, manager, refused))?;
     Ok(true)
+}
+
+/// Starts a service of ours that is down, and waits until it is up; `false` where there is none of ours by that name.
+pub(crate) fn start(system: &mut System, service: &str) -> Result<bool, InstallationError> {
+    let manager = system.manager.as_mut();
+    match manager.config(service) {
+        Ok(config) if is_ours(&config.image, service) => {}
+        Ok(_) | Err(_) => return Ok(false),
+    }
+    match manager.start(service, &[service.to_owned()]) {
+        Ok(()) => {}
+        Err(refused) if refused.code == reason::SERVICE_ALREADY_RUNNING => return Ok(true),
+        Err(refused) => return Err(why(service, manager, refused)),
+    }
+    // Each look that finds it on its way earns it another: the host says itself how long a start may take.
+    loop {
+        let status = manager.status(service);
+        let status = status.map_err(|refused| why(service, manager, refused))?;
+        match status.state {
+            Some(State::StartPending) => manager.pause(LOOK),
+            Some(State::Running | State::PausePending | State::Paused | State::ContinuePending) => {
+                return Ok(true);
+            }
+            Some(State::Stopped | State::StopPending) | None => {
+                let service = service.to_owned();
+                return Err(InstallationError::NotUp { service });
+            }
+        }
+    }
 }
 
 fn await_stop(manager: &mut dyn Manager, service: &str) -> Result<(), InstallationError> {

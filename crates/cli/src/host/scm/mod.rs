@@ -50,6 +50,7 @@ pub(crate) mod reason {
     pub(crate) const INVALID_NAME: u32 = 123;
     pub(crate) const IO_PENDING: u32 = 997;
     pub(crate) const SERVICE_NOT_FOUND: u32 = 1060;
+    pub(crate) const SERVICE_ALREADY_RUNNING: u32 = 1056;
     pub(crate) const SERVICE_NOT_ACTIVE: u32 = 1062;
     pub(crate) const SERVICE_MARKED_FOR_DELETE: u32 = 1072;
     pub(crate) const SERVICE_EXISTS: u32 = 1073;

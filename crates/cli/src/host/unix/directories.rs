@@ -68,6 +68,11 @@ fn own(variable: &str, below_home: &str) -> PathBuf {
     })
 }
 
+/// Nothing: each directory is made where it is needed, below those that only root may write.
+pub(crate) fn prepare() -> io::Result<()> {
+    Ok(())
+}
+
 /// A new directory for temporary things of ours, closed to others.
 pub(crate) fn make_private(name: &str) -> io::Result<PathBuf> {
     let now = SystemTime::now()

@@ -43,6 +43,11 @@ impl Owner {
     }
 }
 
+/// Makes the directory all of ours lie below, closed to others where it is the system's.
+pub(crate) fn prepare() -> io::Result<()> {
+    windows::directories::prepare()
+}
+
 /// A new directory for temporary things of ours. The system's place for them is the user's own.
 pub(crate) fn make_private(name: &str) -> io::Result<PathBuf> {
     let now = SystemTime::now()

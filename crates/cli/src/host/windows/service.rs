@@ -20,6 +20,7 @@ use super::endpoint::Endpoint;
 use crate::adoption::{AdoptionError, meaning, read_key};
 use crate::failure::{Exit, Failure};
 use crate::files;
+use crate::host::foreground::prepare_directories;
 use crate::host::pace::{Pace, Word};
 use crate::host::scm;
 use crate::paint::Paint;
@@ -84,6 +85,10 @@ fn defined(name: &str, files: &[OsString], words: &[String]) -> Result<Vec<Spec>
         return Err(failure);
     }
     let mut specs: Vec<Spec> = read.loaded.into_iter().map(|one| one.spec).collect();
+    for spec in &mut specs {
+        // The manager has begun this process as that account; its programs are born as it.
+        spec.process.user = None;
+    }
     if let [spec] = specs.as_mut_slice()
         && let Some(command) = spec.start.last_mut()
     {
@@ -112,7 +117,7 @@ pub(crate) fn serve(
     let told = line.words.first().cloned();
     let name = told.as_deref().unwrap_or(asked);
     let words = line.words.get(1..).unwrap_or_default();
-    let specs = match define(name, words) {
+    let specs = match prepare_directories().and_then(|()| define(name, words)) {
         Ok(specs) => specs,
         Err(failure) => return Ok(give_up(line, name, NO_DEFINITION, &failure)),
     };

@@ -57,3 +57,58 @@ pub(crate) fn numbers(directory: impl AsRef<Path>) -> io::Result<Vec<u32>> {
 fn hexadecimal(text: &str) -> Option<u64> {
     u64::from_str_radix(text.strip_prefix("0x").unwrap_or(text), 16).ok()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Lines as the kernel writes them, to be broken.
+    const SAMPLES: &[&str] = &[
+        "4711 (evil) S 1 (x)) S 17 4711 4711 0 -1 4194304 90 0 0 0 1 2 0 0 20 0 3 0 88123 12345 200 18446744073709551615",
+        "Uid:\t1000\t1000\nNSpid:\t90\t7\t1\nSigBlk:\t0000000000004000\nSigIgn:\tffffffffffffffff\n",
+        "202 0x7f1000 0x80 0x2 0x0 0x0 0xffffffffffffffff 0x7ffc 0x7f00\n",
+        "55d0c0a00000-55d0c0a28000 r--p 00000000 fe:00 1320      /usr/bin/my server (deleted)\n",
+        "pos:\t0\nflags:\t02000002\ntfd:        5 events:       19 data:                5  pos:0 ino:1a2b sdev:8\n",
+        "1: -> POSIX  ADVISORY  WRITE 5120 fe:00:1320 0 EOF\nlock:\t1: OFDLCK ADVISORY READ -1 00:1f:99 0 EOF\n",
+        "Max open files            64                   1048576              files     \n",
+        "socket:[123]",
+        "anon_inode:[eventpoll]",
+    ];
+
+    fn read_all(text: &str) {
+        let _ = Stat::parse(text);
+        let _ = Status::parse(text);
+        let _ = Call::parse(text);
+        let _ = mappings(text);
+        let _ = is_shared(text, 0x55d0_c0a0_0001);
+        let _ = FdInfo::parse(text);
+        let _ = lock_lines(text);
+        let _ = soft_limits(text);
+        let _ = descriptor(text);
+    }
+
+    #[test]
+    fn whatever_a_program_made_of_its_names_is_read_without_panic() {
+        // Numbers of a fixed sequence, so that a failure comes again.
+        let mut state = 0x9e37_79b9_7f4a_7c15_u64;
+        let mut next = || {
+            state ^= state << 13;
+            state ^= state >> 7;
+            state ^= state << 17;
+            state
+        };
+        for round in 0..20_000 {
+            let mut text: Vec<char> = SAMPLES[round % SAMPLES.len()].chars().collect();
+            for _ in 0..1 + next() % 4 {
+                let at = (next() as usize) % text.len();
+                match next() % 4 {
+                    0 => text[at] = char::from((next() % 128) as u8),
+                    1 => text.truncate(at.max(1)),
+                    2 => text.insert(at, ['9', ':', ' ', '\n', '-', 'ä'][(next() % 6) as usize]),
+                    _ => text.swap(0, at),
+                }
+            }
+            read_all(&text.into_iter().collect::<String>());
+        }
+    }
+}

@@ -7,7 +7,7 @@ use std::ptr::null_mut;
 use windows_sys::Win32::Foundation::{HANDLE, LocalFree};
 use windows_sys::Win32::Security::Authorization::{
     ConvertSidToStringSidW, ConvertStringSecurityDescriptorToSecurityDescriptorW, GetSecurityInfo,
-    SDDL_REVISION_1, SE_KERNEL_OBJECT,
+    SDDL_REVISION_1, SE_OBJECT_TYPE,
 };
 use windows_sys::Win32::Security::{
     GetTokenInformation, OWNER_SECURITY_INFORMATION, PSECURITY_DESCRIPTOR, PSID,
@@ -118,8 +118,9 @@ fn text_of(sid: PSID) -> io::Result<String> {
     Ok(words)
 }
 
-/// Whether something is ours, the administrators' or the system's; so that nobody else's pipe is taken for an engine's.
-pub(crate) fn is_trusted(handle: &OwnedHandle) -> io::Result<bool> {
+/// Whether something is ours, the administrators' or the system's; so that nobody else's pipe is taken for an engine's, and
+/// nobody else's directory for ours.
+pub(crate) fn is_trusted(handle: &OwnedHandle, kind: SE_OBJECT_TYPE) -> io::Result<bool> {
     const SYSTEM: &str = "S-1-5-18";
     const ADMINISTRATORS: &str = "S-1-5-32-544";
     let (mut owner, mut descriptor) = (null_mut(), null_mut());
@@ -127,7 +128,7 @@ pub(crate) fn is_trusted(handle: &OwnedHandle) -> io::Result<bool> {
     let error = unsafe {
         GetSecurityInfo(
             handle.as_raw_handle(),
-            SE_KERNEL_OBJECT,
+            kind,
             OWNER_SECURITY_INFORMATION,
             &raw mut owner,
             null_mut(),

@@ -179,3 +179,26 @@ pub(crate) fn a_request_nobody_hears_is_told(world: World) {
     assert_eq!(stage.rest(), [], "it heard, and goes on");
     stage.clear(tree);
 }
+
+pub(crate) fn our_directory_is_made_and_found_again(_: World) {
+    for _ in 0..2 {
+        aplomb_platform::windows::directories::prepare().unwrap();
+    }
+    assert!(aplomb_platform::windows::directories::root().is_dir());
+}
+
+/// Who may is shown by the system's own tool; Wine has none, and denies nobody.
+pub(crate) fn our_directory_is_closed(_: World) {
+    aplomb_platform::windows::directories::prepare().unwrap();
+    let root = aplomb_platform::windows::directories::root();
+    let shown = std::process::Command::new("icacls")
+        .arg(&root)
+        .output()
+        .unwrap();
+    let shown = String::from_utf8_lossy(&shown.stdout).into_owned();
+    let closed = !shown.contains("Everyone") && !shown.contains(r"BUILTIN\Users");
+    assert!(
+        closed || !aplomb_platform::windows::is_elevated(),
+        "{shown}"
+    );
+}

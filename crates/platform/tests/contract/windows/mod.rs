@@ -62,6 +62,14 @@ pub(crate) const TESTS: &[Row] = &[
         "a_request_nobody_hears_is_told",
         launch::a_request_nobody_hears_is_told,
     ),
+    (
+        "our_directory_is_made_and_found_again",
+        launch::our_directory_is_made_and_found_again,
+    ),
+    (
+        "real_windows_our_directory_is_closed",
+        launch::our_directory_is_closed,
+    ),
 ];
 
 const ACTOR: &str = "--actor";
