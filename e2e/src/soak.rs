@@ -313,7 +313,7 @@ fn stack(place: &Path) -> String {
         text.push_str(&format!(
             r#"
 [service."counter@{at}"]
-command = ["/bin/sh", "-c", '{first} n=0; while :; do n=$((n+1)); {line}; echo "$n" > {place}/n/$APLOMB_RUN.$((n%2)); {pause} done 2>/dev/null']
+command = ["/bin/sh", "-c", 'exec 2>/dev/null; {first} n=0; while :; do n=$((n+1)); {line}; echo "$n" > {place}/n/$APLOMB_RUN.$((n%2)); {pause} done']
 restart = {{ when = "always", delay = "20ms", limit = "none" }}
 stop = {{ plan = ["TERM 2s"] }}
 log = {{ to = "{place}/log", rotate = "256KiB", keep = "none", compress = false, timestamps = "none" }}
@@ -348,6 +348,8 @@ fn account(place: &Path, name: &str, faults: &mut Vec<String>) {
     files.sort_by_key(|file| (*file == current, file.clone()));
     let mut reached: BTreeMap<u64, u64> = BTreeMap::new();
     let (mut lines, mut odd) = (0_u64, 0);
+    // A line begun before the pump knew that the run before had ended was taken for that one's last, and stands in two.
+    let mut half: Option<u64> = None;
     for file in &files {
         let text = fs::read_to_string(place.join("log").join(file)).unwrap_or_default();
         for line in text.lines() {
@@ -355,7 +357,10 @@ fn account(place: &Path, name: &str, faults: &mut Vec<String>) {
             let numbers = line
                 .split_once(' ')
                 .and_then(|(run, n)| Some((run.parse::<u64>().ok()?, n.parse::<u64>().ok()?)));
+            let rest = line.parse::<u64>().ok();
+            let numbers = numbers.or(half.take().zip(rest));
             let Some((run, n)) = numbers else {
+                half = line.trim_end().parse().ok();
                 // A line its writer was killed in has no second half; nothing else is half.
                 if line.trim_end().parse::<u64>().is_err() {
                     odd += 1;
