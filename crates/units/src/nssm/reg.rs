@@ -11,6 +11,10 @@ use super::value::{Key, Value};
 /// What the first line says.
 const HEADER: &str = "Windows Registry Editor Version 5.00";
 
+/// Levels of keys, from Microsoft's "Registry element size limits". A text says a level with one letter, so that without
+/// a bound a small one would build a tree too deep to walk.
+const DEEPEST: usize = 512;
+
 /// A line nobody can read, and why.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{what}")]
@@ -28,13 +32,14 @@ pub fn parse_reg(text: &str) -> (Key, Vec<RegFault>) {
         faults: Vec::new(),
     };
     let lines = logical_lines(text);
-    let first = lines.iter().find(|line| !line.text.trim().is_empty());
+    let mut lines = lines.iter().skip_while(|line| line.text.trim().is_empty());
+    let first = lines.next();
     if first.is_none_or(|line| line.text.trim_start_matches('\u{feff}').trim() != HEADER) {
         let span = first.map_or(0..0, |line| line.span.clone());
         reader.fault("this is no export of the registry, version 5", span);
         return (reader.root, reader.faults);
     }
-    for line in &lines[1..] {
+    for line in lines {
         reader.line(line);
     }
     (reader.root, reader.faults)
@@ -101,7 +106,7 @@ impl Reader {
         }
         if let Some(path) = text.strip_prefix('[') {
             match path.strip_suffix(']') {
-                Some(path) if !path.is_empty() && !path.starts_with('-') => {
+                Some(path) if is_path(path) => {
                     self.root.make(path);
                     self.path = Some(path.to_owned());
                 }
@@ -126,6 +131,10 @@ impl Reader {
     }
 }
 
+fn is_path(path: &str) -> bool {
+    !path.is_empty() && !path.starts_with('-') && path.split('\\').count() <= DEEPEST
+}
+
 fn named_value(line: &str) -> Option<(String, Value)> {
     let (name, rest) = match line.strip_prefix('@') {
         Some(rest) => (String::new(), rest),
@@ -137,7 +146,9 @@ fn named_value(line: &str) -> Option<(String, Value)> {
 fn value(text: &str) -> Option<Value> {
     if text.starts_with('"') {
         let (text, rest) = quoted(text)?;
-        return rest.trim().is_empty().then_some(Value::Text(text));
+        // No text of the registry goes on behind a zero.
+        let is_text = rest.trim().is_empty() && !text.contains('\0');
+        return is_text.then_some(Value::Text(text));
     }
     let (kind, data) = text.split_once(':')?;
     if kind.eq_ignore_ascii_case("dword") {
@@ -338,6 +349,27 @@ mod tests {
         assert!(root.key("L").expect("read").value("ok").is_some());
         assert_eq!(parse_reg("REGEDIT4\n").1.len(), 1);
         assert_eq!(parse_reg("").1.len(), 1);
+    }
+
+    #[test]
+    fn a_key_deeper_than_the_registry_is_a_fault() {
+        let text = |depth: usize| format!("{HEADER}\n[K{}]\n", r"\k".repeat(depth - 1));
+        assert_eq!(parse_reg(&text(DEEPEST)).1, []);
+        let (root, faults) = parse_reg(&text(1_000_000));
+        assert_eq!((root.keys.len(), faults.len()), (0, 1));
+    }
+
+    #[test]
+    fn blank_lines_may_stand_before_the_first() {
+        let (root, faults) = parse_reg(&format!("\n\n{HEADER}\n[K]\n\"a\"=\"b\"\n"));
+        assert_eq!(faults, []);
+        assert!(root.key("K").is_some());
+    }
+
+    #[test]
+    fn a_text_with_a_zero_in_it_is_no_value() {
+        let text = format!("{HEADER}\n[K]\n\"a\"=\"é\0b\"\n");
+        assert_eq!(parse_reg(&text).1.len(), 1);
     }
 
     #[test]

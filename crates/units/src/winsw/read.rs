@@ -477,12 +477,14 @@ fn command(program: &str, args: &[String]) -> Command {
 
 /// Every `name` in `text` replaced, whatever its case.
 fn replace(text: &str, name: &str, by: &str) -> String {
+    // Places in one are places in the other.
+    let folded = text.to_ascii_uppercase();
     let mut found = String::new();
-    let mut rest = text;
-    while let Some(at) = rest.to_ascii_uppercase().find(name) {
-        found.push_str(&rest[..at]);
+    let mut done = 0;
+    for (at, _) in folded.match_indices(name) {
+        found.push_str(&text[done..at]);
         found.push_str(by);
-        rest = &rest[at + name.len()..];
+        done = at + name.len();
     }
-    found + rest
+    found + &text[done..]
 }
